@@ -1,0 +1,833 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""The Python API: backup schedules of Trove instances, kept by Mistral."""
+
+from collections.abc import Iterable, Iterator
+import contextlib
+import dataclasses
+import datetime
+import heapq
+import http
+import itertools
+import logging
+from typing import Any
+
+from keystoneauth1 import session as ksa_session
+
+from trove_backup_schedule import cron
+from trove_backup_schedule import exceptions
+from trove_backup_schedule import mistral
+from trove_backup_schedule import models
+from trove_backup_schedule import trove
+from trove_backup_schedule import workbook
+from trove_backup_schedule.i18n import _
+
+LOG = logging.getLogger(__name__)
+
+# States in which Mistral lets an execution be deleted: mistral/workflow/
+# states.py.
+_ENDED = frozenset({'SUCCESS', 'ERROR', 'CANCELLED', 'SKIPPED'})
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Workbook:
+    """The workbook in Mistral. All times are aware and in UTC.
+
+    :ivar scope: ``private`` or ``public``.
+    :ivar workflows: names of the workflows that its text defines.
+    :ivar current: whether its text is the packaged one, and the workflow that
+        it defines is there.
+    """
+
+    name: str
+    scope: str
+    project_id: str | None
+    workflows: list[str]
+    current: bool
+    created_at: datetime.datetime | None
+    updated_at: datetime.datetime | None
+
+
+class BackupSchedules:
+    """Backup schedules and their executions, of one project.
+
+    Made from a keystoneauth session::
+
+        schedules = BackupSchedules(session)
+
+    or from clients that are there already::
+
+        schedules = BackupSchedules(
+            mistral_client=mistral, trove_client=trove
+        )
+
+    Every method may raise the classes of
+    :mod:`trove_backup_schedule.exceptions`:
+    :exc:`~trove_backup_schedule.exceptions.AuthorizationError`,
+    :exc:`~trove_backup_schedule.exceptions.ServiceUnavailableError` and
+    :exc:`~trove_backup_schedule.exceptions.ServiceError` for what a cloud may
+    answer to any request, and those that it names itself.
+
+    Where a method takes a ``mistral_client``, it uses that one in place of
+    the object's own.
+
+    :param session: a keystoneauth session with any auth plugin.
+    :param mistral_client: a python-mistralclient client.
+    :param trove_client: a python-troveclient client.
+    :param region_name: region to look for the services in.
+    :param interface: interface to look for in the catalogue; ``public`` by
+        default.
+    :param project_id: ID of the project, where it can't be had from the
+        session (as with a bare token and an endpoint). An admin sees the
+        schedules of every project if nothing tells which is the own one.
+    :param workflow_endpoint: Mistral's URL, in place of the catalogue's.
+    :param database_endpoint: Trove's URL, in place of the catalogue's.
+    """
+
+    def __init__(
+        self,
+        session: ksa_session.Session | None = None,
+        *,
+        mistral_client: Any = None,
+        trove_client: Any = None,
+        region_name: str | None = None,
+        interface: str | None = None,
+        project_id: str | None = None,
+        workflow_endpoint: str | None = None,
+        database_endpoint: str | None = None,
+    ) -> None:
+        if session is None and mistral_client is None and trove_client is None:
+            raise TypeError('either a session or clients must be given')
+        self._session = session
+        self._mistral_client = mistral_client
+        self._trove_client = trove_client
+        self._where = {'region_name': region_name, 'interface': interface}
+        self._project_id = project_id
+        self._workflow_endpoint = workflow_endpoint
+        self._database_endpoint = database_endpoint
+
+    # Schedules.
+
+    def schedule_create(
+        self,
+        instance: Any,
+        pattern: str,
+        name: str,
+        description: str | None = None,
+        parent_id: str | None = None,
+        mistral_client: Any = None,
+        *,
+        incremental: bool = False,
+        swift_container: str | None = None,
+        storage_driver: str | None = None,
+        count: int | None = None,
+        first_time: datetime.datetime | None = None,
+    ) -> models.Schedule:
+        """Create a new schedule to back up the given instance.
+
+        :param instance: instance to back up: an object with an ``id``, an ID,
+            or a name.
+        :param pattern: cron pattern of five fields or an alias, in UTC.
+        :param name: name for the backups, at most
+            :data:`~trove_backup_schedule.models.MAX_NAME_LENGTH` characters.
+        :param description: of each backup.
+        :param parent_id: ID or name of a completed backup of the instance;
+            each run builds on it.
+        :param incremental: each run builds on the newest completed backup.
+        :param swift_container: container for the backups.
+        :param storage_driver: storage driver for the backups.
+        :param count: number of runs after which the schedule ends.
+        :param first_time: aware; the first run, at least one minute ahead.
+            Mistral counts in minutes, so seconds are rounded up. The pattern
+            tells the runs after it.
+        :raises InvalidValueError: if a value is impossible.
+        :raises NotFoundError: if the instance, the parent or the workflow
+            does not exist.
+        :raises NotUniqueError: if several instances or backups have the name.
+        """
+        normal = cron.validate(pattern)
+        models.validate_name(name)
+        if description:
+            models.validate_description(description)
+        if swift_container:
+            models.validate_swift_container(swift_container)
+        if count is not None:
+            models.validate_count(count)
+        if parent_id and incremental:
+            raise exceptions.InvalidValueError(
+                _('A schedule builds on one parent or on the newest backup, '
+                  'not on both.')
+            )
+        if first_time is not None:
+            first_time = cron.validate_first_time(
+                first_time, datetime.datetime.now(datetime.UTC)
+            )
+        mistral_ = self._mistral(mistral_client)
+        found = self._find_instance(instance, mistral_)
+        if parent_id:
+            parent_id = self._find_parent(parent_id, found).id
+        trigger_name = models.TriggerName(
+            name=name, instance=found.id, schedule_id=models.new_id()
+        )
+        row = _create_trigger(
+            mistral_,
+            {
+                'name': str(trigger_name),
+                'workflow_name': models.WORKFLOW,
+                'pattern': normal,
+                'first_execution_time': (
+                    f'{first_time:%Y-%m-%d %H:%M}' if first_time else None
+                ),
+                'remaining_executions': count,
+                'workflow_input': models.workflow_input(
+                    instance=found.id,
+                    name=name,
+                    schedule_id=trigger_name.schedule_id,
+                    description=description,
+                    parent_id=parent_id,
+                    incremental=incremental,
+                    swift_container=swift_container,
+                    storage_driver=storage_driver,
+                ),
+            },
+        )
+        return models.Schedule.from_trigger(row)
+
+    def schedule_list(
+        self,
+        instance: Any = None,
+        mistral_client: Any = None,
+        *,
+        marker: str = '',
+        limit: int | None = None,
+        all_projects: bool = False,
+    ) -> list[models.Schedule]:
+        """Get the backup schedules of an instance or of the project.
+
+        :param instance: an object with an ``id``, an ID, or a name; None for
+            all instances. It may have been deleted, if it is given by its ID.
+        :param marker: ID of the schedule after which to begin.
+        :param limit: the most schedules to give.
+        :param all_projects: those of all projects; for an admin.
+        :returns: the schedules, oldest trigger first.
+        :raises NotFoundError: if there is no such instance or marker.
+        """
+        mistral_ = self._mistral(mistral_client)
+        after = (
+            self._find(mistral_, marker, all_projects=all_projects)
+            if marker
+            else None
+        )
+        if instance is None:
+            found = _schedules(
+                mistral_.triggers(
+                    workflow_name=models.WORKFLOW,
+                    all_projects=all_projects,
+                    marker=after.trigger_id if after else None,
+                    page=limit,
+                )
+            )
+            return list(itertools.islice(found, limit))
+        return list(
+            itertools.islice(
+                self._of_instance(mistral_, instance, after, all_projects),
+                limit,
+            )
+        )
+
+    def schedule_show(
+        self, schedule: Any, mistral_client: Any = None
+    ) -> models.Schedule:
+        """Get details of a backup schedule.
+
+        :param schedule: a :class:`~trove_backup_schedule.models.Schedule`, an
+            ID, or a name. The ID of its cron trigger will do too.
+        :raises NotFoundError: if there is none.
+        :raises NotUniqueError: if several schedules have the name.
+        :raises RefusedError: if it is the ID or the name of a cron trigger
+            that is no backup schedule.
+        """
+        return self._find(self._mistral(mistral_client), _id(schedule))
+
+    def schedule_delete(
+        self, schedule: Any, mistral_client: Any = None
+    ) -> models.Schedule:
+        """Remove a given backup schedule. Its backups stay.
+
+        :param schedule: as for :meth:`schedule_show`.
+        :returns: the schedule as it was.
+        :raises NotFoundError: if there is none.
+        :raises NotUniqueError: if several schedules have the name.
+        :raises RefusedError: if it is the ID or the name of a cron trigger
+            that is no backup schedule.
+        """
+        mistral_ = self._mistral(mistral_client)
+        found = self._find(mistral_, _id(schedule))
+        with contextlib.suppress(exceptions.NotFoundError):
+            # Somebody else may have been quicker: gone is gone.
+            mistral_.trigger_delete(found.trigger_id)
+        return found
+
+    # Executions.
+
+    def execution_list(
+        self,
+        schedule: Any = None,
+        mistral_client: Any = None,
+        marker: str = '',
+        limit: int | None = None,
+        *,
+        instance: Any = None,
+    ) -> list[models.ScheduleExecution]:
+        """Get the executions of scheduled backups, newest first.
+
+        :param schedule: as for :meth:`schedule_show`; None for those of the
+            instance or, without one, of the project. The project's include
+            those of schedules that are gone.
+        :param marker: ID of the execution after which to begin.
+        :param limit: the most executions to give.
+        :param instance: an object with an ``id``, an ID, or a name: those of
+            the instance's schedules.
+        :raises NotFoundError: if there is no such schedule, instance or
+            marker.
+        """
+        mistral_ = self._mistral(mistral_client)
+        if marker and not models.is_uuid(marker):
+            raise _no_execution(marker)
+        if schedule is not None:
+            found = self._find(mistral_, _id(schedule))
+            if instance is not None:
+                self._check_instance(mistral_, found, instance)
+            runs = _runs_of(mistral_, found, marker, limit)
+        elif instance is not None:
+            runs = heapq.merge(
+                *(
+                    _runs_of(mistral_, each, marker, limit)
+                    for each in self._of_instance(mistral_, instance)
+                ),
+                key=_recency,
+            )
+        else:
+            runs = map(
+                models.ScheduleExecution.from_execution,
+                mistral_.executions(
+                    workflow_name=models.WORKFLOW, marker=marker, page=limit
+                ),
+            )
+        return list(itertools.islice(runs, limit))
+
+    def execution_show(
+        self, execution: Any, mistral_client: Any = None
+    ) -> models.ScheduleExecution:
+        """Get details of an execution, with the reason of a failure in full.
+
+        :param execution: a
+            :class:`~trove_backup_schedule.models.ScheduleExecution` or an ID.
+        :raises NotFoundError: if there is none.
+        :raises RefusedError: if it is an execution of another workflow.
+        """
+        return _execution(self._mistral(mistral_client), _id(execution))
+
+    def execution_delete(
+        self, execution: Any, mistral_client: Any = None
+    ) -> None:
+        """Remove a given schedule execution. Its backup stays.
+
+        :param execution: a
+            :class:`~trove_backup_schedule.models.ScheduleExecution` or an ID.
+        :raises NotFoundError: if there is none.
+        :raises RefusedError: if it is an execution of another workflow.
+        :raises ConflictError: if it has not ended.
+        """
+        mistral_ = self._mistral(mistral_client)
+        found = _execution(mistral_, _id(execution))
+        if found.state not in _ENDED:
+            raise exceptions.ConflictError(
+                _(
+                    'The execution %(id)s is %(state)s. It can be deleted '
+                    'when it has ended.'
+                )
+                % {'id': found.id, 'state': found.state}
+            )
+        with contextlib.suppress(exceptions.NotFoundError):
+            mistral_.execution_delete(found.id)
+
+    # What schedules are made for.
+
+    def instance_list(self) -> list[trove.Instance]:
+        """Get the Trove instances of the project."""
+        return list(self._trove().instances())
+
+    def backup_list(self, instance: Any = None) -> list[trove.Backup]:
+        """Get the Trove backups of the project, or of an instance's ID."""
+        return list(
+            self._trove().backups(None if instance is None else _id(instance))
+        )
+
+    # The workbook.
+
+    def workbook_show(self, mistral_client: Any = None) -> Workbook:
+        """Get what Mistral has under the workbook's name.
+
+        :raises NotFoundError: if nothing is loaded.
+        """
+        mistral_ = self._mistral(mistral_client)
+        row = mistral_.workbook(workbook.NAME)
+        if row is None:
+            raise exceptions.NotFoundError(
+                _(
+                    'The workbook "%s" is not loaded in Mistral. Load it '
+                    'with: openstack database backup workbook install'
+                )
+                % workbook.NAME
+            )
+        return _workbook(mistral_, row)
+
+    def workbook_install(
+        self,
+        mistral_client: Any = None,
+        *,
+        public: bool = False,
+        force: bool = False,
+    ) -> tuple[Workbook, bool]:
+        """Load the packaged workbook, or put it in place of one that differs.
+
+        :param public: let every project use it. One that is public stays so.
+        :param force: overwrite even where it would be refused.
+        :returns: the workbook as it is now, and whether anything was changed.
+        :raises RefusedError: if the loaded workbook holds other workflows, or
+            belongs to another project and differs, or if the new text would
+            silence an existing schedule.
+        """
+        mistral_ = self._mistral(mistral_client)
+        row = mistral_.workbook(workbook.NAME)
+        if row is None:
+            try:
+                row = mistral_.workbook_create(
+                    workbook.definition(), 'public' if public else 'private'
+                )
+            except exceptions.ConflictError:
+                # Somebody else has loaded one in the meantime.
+                row = mistral_.workbook(workbook.NAME)
+                if row is None:
+                    raise
+            else:
+                return _workbook(mistral_, row), True
+        loaded = _workbook(mistral_, row)
+        scope = 'public' if public else loaded.scope
+        if loaded.current and loaded.scope == scope:
+            return loaded, False
+        if mistral_.project_id not in (None, loaded.project_id):
+            raise exceptions.RefusedError(
+                _(
+                    'The workbook "%(name)s" belongs to project %(project)s, '
+                    'which has made it public. Ask its owners to update it.'
+                )
+                % {'name': loaded.name, 'project': loaded.project_id}
+            )
+        if not force:
+            _check_overwrite(mistral_, row['definition'])
+        row = mistral_.workbook_update(workbook.definition(), scope)
+        return _workbook(mistral_, row), True
+
+    # How things are found.
+
+    def _mistral(self, client: Any) -> mistral.Mistral:
+        client = client or self._mistral_client
+        if client is None:
+            if self._session is None:
+                raise TypeError('no Mistral client and no session was given')
+            client = self._mistral_client = mistral.make_client(
+                self._session, endpoint=self._workflow_endpoint, **self._where
+            )
+        return mistral.Mistral(client, self._project_id)
+
+    def _trove(self) -> trove.Trove:
+        if self._trove_client is None:
+            if self._session is None:
+                raise TypeError('no Trove client and no session was given')
+            self._trove_client = trove.make_client(
+                self._session, endpoint=self._database_endpoint, **self._where
+            )
+        return trove.Trove(self._trove_client)
+
+    def _find_instance(
+        self, instance: Any, mistral_: mistral.Mistral
+    ) -> trove.Instance:
+        text = _id(instance)
+        found = self._trove().find_instance(text)
+        if (
+            found.project_id
+            and mistral_.project_id
+            and found.project_id != mistral_.project_id
+        ):
+            # Only an admin is shown such a one. Its schedule would act in the
+            # admin's project, where the instance is not.
+            raise exceptions.NotFoundError(
+                _(
+                    'The instance "%(text)s" belongs to project %(project)s. '
+                    'Log in to that project to schedule its backups.'
+                )
+                % {'text': text, 'project': found.project_id}
+            )
+        return found
+
+    def _find_parent(self, parent: str, instance: trove.Instance) -> trove.Backup:
+        found = self._trove().find_backup(parent)
+        if found.instance_id != instance.id:
+            raise exceptions.InvalidValueError(
+                _(
+                    'The backup %(backup)s is of the instance %(other)s, so '
+                    'it can\'t be the parent of backups of %(instance)s.'
+                )
+                % {
+                    'backup': found.id,
+                    'other': found.instance_id,
+                    'instance': instance.id,
+                }
+            )
+        if found.status != 'COMPLETED':
+            raise exceptions.InvalidValueError(
+                _(
+                    'The backup %(backup)s is %(status)s. Only one that is '
+                    'COMPLETED can be a parent.'
+                )
+                % {'backup': found.id, 'status': found.status}
+            )
+        return found
+
+    def _of_instance(
+        self,
+        mistral_: mistral.Mistral,
+        instance: Any,
+        after: models.Schedule | None = None,
+        all_projects: bool = False,
+    ) -> Iterator[models.Schedule]:
+        """Give the schedules of an instance, oldest trigger first."""
+        text, unknown = _id(instance), None
+        try:
+            instance_id = self._trove().find_instance(text).id
+        except exceptions.NotUniqueError:
+            raise
+        except exceptions.NotFoundError as exc:
+            # Schedules outlive the instance, and must be found to be deleted.
+            if not models.is_uuid(text):
+                raise
+            instance_id, unknown = text, exc
+        candidates = itertools.chain(
+            _schedules(
+                mistral_.triggers(
+                    workflow_name=models.WORKFLOW,
+                    name=_has(instance_id),
+                    all_projects=all_projects,
+                )
+            ),
+            _foreign(mistral_, all_projects),
+        )
+        # A trigger of others may have the instance in its name too.
+        found = {
+            each.trigger_id: each
+            for each in candidates
+            if each.instance == instance_id
+        }
+        if unknown and not found:
+            raise unknown
+        ordered = sorted(found.values(), key=_age)
+        return iter(
+            [each for each in ordered if after is None or _age(each) > _age(after)]
+        )
+
+    def _find(
+        self,
+        mistral_: mistral.Mistral,
+        name_or_id: str,
+        all_projects: bool = False,
+    ) -> models.Schedule:
+        """Find a schedule by its ID or name, or by those of its trigger."""
+
+        def listed(text: str) -> Iterator[models.Schedule]:
+            return _schedules(
+                mistral_.triggers(
+                    workflow_name=models.WORKFLOW,
+                    name=_has(text),
+                    all_projects=all_projects,
+                )
+            )
+
+        if not name_or_id:
+            raise _no_schedule(name_or_id)
+        if models.is_uuid(name_or_id):
+            found = [s for s in listed(name_or_id) if s.id == name_or_id]
+            if found:
+                return models.only(found, _('schedule'), name_or_id)
+            with contextlib.suppress(exceptions.NotFoundError):
+                return _carried_by(mistral_.trigger(name_or_id))
+        candidates = itertools.chain(
+            listed(f':{name_or_id}:'), _foreign(mistral_, all_projects)
+        )
+        # A trigger of others may be named as if it were made here.
+        named = {
+            s.trigger_id: s for s in candidates if s.name == name_or_id
+        }
+        if named:
+            return models.only(
+                list(named.values()), _('schedule'), name_or_id
+            )
+        try:
+            row = mistral_.trigger(name_or_id)
+        except exceptions.NotFoundError:
+            raise _no_schedule(name_or_id) from None
+        return _carried_by(row)
+
+    def _check_instance(
+        self, mistral_: mistral.Mistral, schedule: models.Schedule, instance: Any
+    ) -> None:
+        found = self._find_instance(instance, mistral_)
+        if schedule.instance != found.id:
+            raise exceptions.InvalidValueError(
+                _('The schedule %(schedule)s is not of the instance %(instance)s.')
+                % {'schedule': schedule.id, 'instance': found.id}
+            )
+
+
+def _id(thing: Any) -> str:
+    """Give the ID of an object, or the ID or name that stands for it."""
+    return str(getattr(thing, 'id', thing))
+
+
+def _has(text: str) -> str:
+    r"""Make the filter for columns that contain a text.
+
+    Mistral puts the text into an SQL LIKE as it is. There ``\`` would take
+    the next character's meaning away, so any character may stand for it. What
+    comes back is always compared exactly.
+    """
+    return f'has:{text}'.replace('\\', '_')
+
+
+def _age(schedule: models.Schedule) -> tuple[float, str]:
+    """Give the key for Mistral's order of triggers, oldest first."""
+    created = schedule.created_at
+    return (created.timestamp() if created else 0.0, schedule.trigger_id)
+
+
+def _recency(run: models.ScheduleExecution) -> tuple[float, str]:
+    """Give the key for Mistral's order of executions, newest first.
+
+    Those of the same second come in the order of their IDs. It must be the
+    same here, for a marker means a place in that order.
+    """
+    return (-run.created_at.timestamp() if run.created_at else 0.0, run.id)
+
+
+def _schedules(rows: Iterable[mistral.Row]) -> Iterator[models.Schedule]:
+    """Read schedules, leaving out the triggers that are none."""
+    for row in rows:
+        try:
+            yield models.Schedule.from_trigger(row)
+        except models.NotAScheduleError as exc:
+            LOG.debug('Cron trigger %s is no schedule: %s', row.get('id'), exc)
+
+
+def _foreign(
+    mistral_: mistral.Mistral, all_projects: bool
+) -> Iterator[models.Schedule]:
+    """Give the schedules that were made by other means.
+
+    Their instance and name are in the workflow's input, which Mistral can't
+    filter by, so all of them have to be read. Those made here, which may be
+    far more, are left out by the order of the triggers' names.
+    """
+    for bound in (
+        f'lt:{models.NAME_PREFIX}',
+        f'gte:{models.NAME_PREFIX_END}',
+    ):
+        yield from _schedules(
+            mistral_.triggers(
+                workflow_name=models.WORKFLOW,
+                name=bound,
+                all_projects=all_projects,
+            )
+        )
+
+
+def _carried_by(row: mistral.Row) -> models.Schedule:
+    try:
+        return models.Schedule.from_trigger(row)
+    except models.NotAScheduleError as exc:
+        raise exceptions.RefusedError(
+            _(
+                'The cron trigger "%(name)s" is no backup schedule: '
+                '%(reason)s. It is left alone.'
+            )
+            % {'name': row.get('name'), 'reason': exc}
+        ) from exc
+
+
+def _runs_of(
+    mistral_: mistral.Mistral,
+    schedule: models.Schedule,
+    marker: str,
+    limit: int | None,
+) -> Iterator[models.ScheduleExecution]:
+    """Give the runs that the schedule's trigger has started, newest first."""
+    for row in mistral_.executions(
+        workflow_name=models.WORKFLOW,
+        description=_has(schedule.trigger_id),
+        marker=marker,
+        page=limit,
+    ):
+        run = models.ScheduleExecution.from_execution(row)
+        if run.trigger_id == schedule.trigger_id:
+            yield dataclasses.replace(run, schedule_id=schedule.id)
+
+
+def _execution(
+    mistral_: mistral.Mistral, execution_id: str
+) -> models.ScheduleExecution:
+    if not models.is_uuid(execution_id):
+        raise _no_execution(execution_id)
+    try:
+        row = mistral_.execution(execution_id)
+    except exceptions.NotFoundError:
+        raise _no_execution(execution_id) from None
+    if row.get('workflow_name') != models.WORKFLOW:
+        raise exceptions.RefusedError(
+            _(
+                'The execution %(id)s is no backup: it runs the workflow '
+                '%(workflow)s. It is left alone.'
+            )
+            % {'id': execution_id, 'workflow': row.get('workflow_name')}
+        )
+    return models.ScheduleExecution.from_execution(row)
+
+
+def _no_schedule(text: str) -> exceptions.NotFoundError:
+    return exceptions.NotFoundError(
+        _(
+            'No schedule with the name or ID "%s" in this project. See: '
+            'openstack database backup schedule list'
+        )
+        % text
+    )
+
+
+def _no_execution(text: str) -> exceptions.NotFoundError:
+    return exceptions.NotFoundError(
+        _(
+            'No execution with the ID "%s" in this project. See: openstack '
+            'database backup execution list'
+        )
+        % text
+    )
+
+
+def _create_trigger(
+    mistral_: mistral.Mistral, values: dict[str, Any]
+) -> mistral.Row:
+    try:
+        return mistral_.trigger_create(values)
+    except exceptions.NotFoundError as exc:
+        raise exceptions.NotFoundError(
+            _(
+                'Mistral has no workflow "%s". Load it with: openstack '
+                'database backup workbook install'
+            )
+            % models.WORKFLOW
+        ) from exc
+    except exceptions.ServiceError as exc:
+        if exc.status == http.HTTPStatus.BAD_REQUEST and 'Invalid input' in str(
+            exc
+        ):
+            raise exceptions.ConflictError(
+                _(
+                    'The workflow "%(workflow)s" in Mistral is older than '
+                    'this client, or another one. Update it with: openstack '
+                    'database backup workbook install. (%(reason)s)'
+                )
+                % {'workflow': models.WORKFLOW, 'reason': exc}
+            ) from exc
+        if exc.status is not None and exc.status < 500:
+            raise
+        return _created_after_all(mistral_, values, exc)
+    except exceptions.ServiceUnavailableError as exc:
+        return _created_after_all(mistral_, values, exc)
+
+
+def _created_after_all(
+    mistral_: mistral.Mistral,
+    values: dict[str, Any],
+    failure: exceptions.ScheduleError,
+) -> mistral.Row:
+    """Look whether Mistral acted, though its answer was lost.
+
+    The trigger's name has a new UUID in it, so one of that name can only be
+    the one that was asked for.
+    """
+    try:
+        return next(mistral_.triggers(name=values['name']))
+    except StopIteration:
+        raise failure from None
+    except exceptions.ScheduleError:
+        LOG.warning(
+            _(
+                'It is not known whether the schedule was created. Look for '
+                'it in "openstack database backup schedule list" before you '
+                'try again.'
+            )
+        )
+        raise failure from None
+
+
+def _workbook(mistral_: mistral.Mistral, row: mistral.Row) -> Workbook:
+    text = row.get('definition') or ''
+    # Deleting the workflow leaves the workbook as it was.
+    present = mistral_.workflows(models.WORKFLOW)
+    return Workbook(
+        name=str(row['name']),
+        scope=str(row['scope']),
+        project_id=row.get('project_id'),
+        workflows=workbook.workflows(text),
+        current=text.strip() == workbook.definition().strip()
+        and bool(present),
+        created_at=models.parse_time(row.get('created_at')),
+        updated_at=models.parse_time(row.get('updated_at')),
+    )
+
+
+def _check_overwrite(mistral_: mistral.Mistral, text: str) -> None:
+    """Refuse to lose what is in a loaded workbook's text.
+
+    :raises RefusedError: if there are other workflows in it, or a schedule
+        whose input the packaged workflow would not take.
+    """
+    others = workbook.foreign_parts(text)
+    if others:
+        raise exceptions.RefusedError(
+            _(
+                'The workbook "%(name)s" in Mistral also defines %(others)s. '
+                'Move them to another workbook, or overwrite it with --force.'
+            )
+            % {'name': workbook.NAME, 'others': ', '.join(others)}
+        )
+    takes = workbook.inputs(workbook.definition())
+    silenced = [
+        each.trigger_name
+        for each in _schedules(
+            mistral_.triggers(
+                workflow_name=models.WORKFLOW,
+                all_projects=mistral_.sees_other_projects(),
+            )
+        )
+        if not takes.accept(each.input)
+    ]
+    if silenced:
+        raise exceptions.RefusedError(
+            _(
+                'The packaged workflow would not take the input of %(count)d '
+                'existing cron triggers, and Mistral would silently stop to '
+                'run them: %(names)s. Replace them first, or overwrite the '
+                'workbook with --force.'
+            )
+            % {'count': len(silenced), 'names': ', '.join(silenced[:10])}
+        )

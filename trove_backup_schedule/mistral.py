@@ -1,0 +1,337 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""All that is asked of Mistral (workflow API v2).
+
+Rows are given as Mistral sends them: dicts, times as text. What they mean is
+the business of :mod:`trove_backup_schedule.models`.
+
+Requests are made with the HTTP client of a python-mistralclient client, not
+with its managers: those hide the ``next`` link, without which a list that
+Mistral has cut short (``[api] max_limit``, 1,000 rows) looks complete.
+"""
+
+from collections.abc import Iterator, Mapping
+import json
+import logging
+from typing import Any
+import urllib.parse
+
+from keystoneauth1 import session as ksa_session
+import requests
+
+from trove_backup_schedule import exceptions
+from trove_backup_schedule import http
+from trove_backup_schedule.i18n import _
+
+LOG = logging.getLogger(__name__)
+
+SERVICE = 'Mistral'
+SERVICE_TYPE = 'workflowv2'
+
+#: Rows asked for at once. Mistral may be set to give fewer.
+PAGE = 1000
+
+Row = dict[str, Any]
+
+_TRIGGER_FIELDS = (
+    'id',
+    'name',
+    'workflow_name',
+    'workflow_input',
+    'pattern',
+    'next_execution_time',
+    'remaining_executions',
+    'created_at',
+    'updated_at',
+    'project_id',
+)
+
+_EXECUTION_FIELDS = (
+    'id',
+    'workflow_name',
+    'description',
+    'input',
+    'output',
+    'state',
+    'state_info',
+    'created_at',
+    'updated_at',
+    'project_id',
+)
+
+
+def make_client(
+    session: ksa_session.Session,
+    *,
+    endpoint: str | None = None,
+    region_name: str | None = None,
+    interface: str | None = None,
+) -> Any:
+    """Make a python-mistralclient client on a session.
+
+    :param endpoint: Mistral's URL; without it the catalogue is asked. The
+        client itself would try localhost if it were given none.
+    :raises ServiceUnavailableError: if Mistral is not in the catalogue.
+    """
+    # Imported at first use, so that a shell that needs no Mistral starts
+    # without it.
+    from mistralclient.api.v2 import client
+
+    if endpoint is None:
+        with http.requests_to(SERVICE):
+            endpoint = session.get_endpoint(
+                service_type=SERVICE_TYPE,
+                region_name=region_name,
+                interface=interface or 'public',
+                skip_discovery=True,
+            )
+    if not endpoint:
+        raise http.not_in_catalogue(SERVICE)
+    endpoint = endpoint.rstrip('/')
+    if not endpoint.endswith('/v2'):
+        endpoint += '/v2'
+    return client.Client(mistral_url=endpoint, session=session)
+
+
+class Mistral:
+    """Mistral as one project sees it.
+
+    :param client: a python-mistralclient client.
+    :param project_id: ID of the project; by default that of the client's
+        session. Where neither is known, as with a bare token, an admin sees
+        the rows of all projects.
+    """
+
+    def __init__(self, client: Any, project_id: str | None = None) -> None:
+        self._http = client.cron_triggers.http_client
+        self._project_id = project_id
+
+    @property
+    def project_id(self) -> str | None:
+        """ID of the caller's project, or None if it can't be known."""
+        if self._project_id is None:
+            session = self._http.session
+            if isinstance(session, ksa_session.Session):
+                with http.requests_to(SERVICE):
+                    self._project_id = session.get_project_id()
+        return self._project_id
+
+    def sees_other_projects(self) -> bool:
+        """Tell whether Mistral takes the caller for an admin."""
+        auth = getattr(self._http.session, 'auth', None)
+        get_access = getattr(auth, 'get_access', None)
+        if get_access is None:
+            return False
+        with http.requests_to(SERVICE):
+            access = get_access(self._http.session)
+        # Mistral goes by the role's name too: mistral/context.py.
+        return 'admin' in access.role_names
+
+    # Cron triggers.
+
+    def triggers(
+        self,
+        *,
+        all_projects: bool = False,
+        page: int | None = None,
+        marker: str | None = None,
+        **filters: str,
+    ) -> Iterator[Row]:
+        """Give the cron triggers that fit the filters, oldest first.
+
+        :param page: rows to ask for at once, for one who wants few.
+        :param marker: ID of the trigger after which to begin. It need not
+            fit the filters.
+        :param filters: as Mistral's API has them, ``name='has:x'`` and so on.
+        """
+        query = dict(filters)
+        if all_projects:
+            query['all_projects'] = 'true'
+        elif self.project_id:
+            # Without it an admin gets those of all projects, and everybody
+            # the public ones of others.
+            query['project_id'] = self.project_id
+        return self._rows(
+            'cron_triggers',
+            query | {'fields': ','.join(_TRIGGER_FIELDS)},
+            page,
+            marker,
+        )
+
+    def trigger(self, identifier: str) -> Row:
+        """Give the own project's cron trigger of this ID or name.
+
+        :raises NotFoundError: if there is none.
+        """
+        row = self._object('GET', f'/cron_triggers/{_quote(identifier)}')
+        if self.project_id and row.get('project_id') != self.project_id:
+            raise exceptions.NotFoundError(
+                _('The cron trigger %s belongs to another project.')
+                % identifier
+            )
+        return row
+
+    def trigger_create(self, values: Mapping[str, Any]) -> Row:
+        """Create a cron trigger, and with it a Keystone trust.
+
+        :raises NotFoundError: if the workflow doesn't exist.
+        :raises ConflictError: if the name is taken.
+        """
+        return self._object('POST', '/cron_triggers', json.dumps(values))
+
+    def trigger_delete(self, trigger_id: str) -> None:
+        """Delete a cron trigger, and with it its trust."""
+        self._request('DELETE', f'/cron_triggers/{_quote(trigger_id)}')
+
+    # Workflow executions.
+
+    def executions(
+        self,
+        *,
+        page: int | None = None,
+        marker: str | None = None,
+        **filters: str,
+    ) -> Iterator[Row]:
+        """Give the project's executions that fit the filters, newest first.
+
+        The parameters are those of :meth:`triggers`.
+        """
+        query = filters | {
+            'fields': ','.join(_EXECUTION_FIELDS),
+            'sort_keys': 'created_at',
+            'sort_dirs': 'desc',
+        }
+        if self.sees_other_projects() and self.project_id:
+            # Mistral answers this filter with 403 for anybody else, and
+            # shows them their own project only.
+            query['project_id'] = self.project_id
+        return self._rows('executions', query, page, marker)
+
+    def execution(self, execution_id: str) -> Row:
+        """Give the own project's execution of this ID, in full.
+
+        :raises NotFoundError: if there is none.
+        """
+        row = self._object('GET', f'/executions/{_quote(execution_id)}')
+        if self.project_id and row.get('project_id') != self.project_id:
+            raise exceptions.NotFoundError(
+                _('The execution %s belongs to another project.')
+                % execution_id
+            )
+        return row
+
+    def execution_delete(self, execution_id: str) -> None:
+        """Delete an execution that has ended.
+
+        :raises AuthorizationError: if it has not.
+        """
+        self._request('DELETE', f'/executions/{_quote(execution_id)}')
+
+    # Workbooks.
+
+    def workbook(self, name: str) -> Row | None:
+        """Give a workbook that the project can see, or None."""
+        try:
+            return self._object('GET', f'/workbooks/{_quote(name)}')
+        except exceptions.NotFoundError:
+            return None
+
+    def workbook_create(self, definition: str, scope: str) -> Row:
+        """Load a workbook.
+
+        :raises ConflictError: if there is one of that name.
+        """
+        return self._workbook('POST', definition, scope)
+
+    def workbook_update(self, definition: str, scope: str) -> Row:
+        """Put a new text in place of a workbook's. Its workflows stay."""
+        return self._workbook('PUT', definition, scope)
+
+    def _workbook(self, method: str, definition: str, scope: str) -> Row:
+        return self._object(
+            method,
+            f'/workbooks?scope={_quote(scope)}',
+            definition,
+            content_type='text/plain',
+        )
+
+    def workflows(self, name: str) -> list[Row]:
+        """Give the workflow definitions of this name that the project sees."""
+        return list(
+            self._rows(
+                'workflows',
+                {'name': name, 'fields': 'id,name,scope,project_id,input'},
+            )
+        )
+
+    # HTTP.
+
+    def _rows(
+        self,
+        collection: str,
+        query: Mapping[str, str],
+        page: int | None = None,
+        marker: str | None = None,
+    ) -> Iterator[Row]:
+        """Give the rows of a list, asking for a page when it is needed."""
+        while True:
+            asked = dict(query, limit=str(min(page or PAGE, PAGE)))
+            if marker:
+                asked['marker'] = marker
+            answer = self._object(
+                'GET', f'/{collection}?{urllib.parse.urlencode(asked)}'
+            )
+            rows = answer.get(collection)
+            if not isinstance(rows, list):
+                raise http.nonsense(SERVICE)
+            yield from rows
+            if not rows or not answer.get('next'):
+                return
+            # The link itself may lead to an address that only the service
+            # knows, so it is not followed but built again.
+            marker = str(rows[-1]['id'])
+
+    def _object(
+        self,
+        method: str,
+        path: str,
+        body: str | None = None,
+        *,
+        content_type: str = 'application/json',
+    ) -> Row:
+        response = self._request(method, path, body, content_type=content_type)
+        try:
+            answer = response.json()
+        except ValueError as exc:
+            raise http.nonsense(SERVICE) from exc
+        if not isinstance(answer, dict):
+            raise http.nonsense(SERVICE)
+        return answer
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        body: str | None = None,
+        *,
+        content_type: str = 'application/json',
+    ) -> requests.Response:
+        send = getattr(self._http, method.lower())
+        with http.requests_to(SERVICE):
+            response: requests.Response
+            if body is None:
+                response = send(path)
+            else:
+                response = send(
+                    path, body.encode(), {'content-type': content_type}
+                )
+        # A client on a plain requests session doesn't raise by itself.
+        if not response.ok:
+            raise http.error_for(
+                SERVICE, response.status_code, http.reason_of(response)
+            )
+        return response
+
+
+def _quote(text: str) -> str:
+    return urllib.parse.quote(text, safe='')

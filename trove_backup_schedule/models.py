@@ -1,0 +1,418 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""The objects of the Python API, and how Mistral's rows carry them. No I/O.
+
+A schedule is a Mistral cron trigger on :data:`WORKFLOW`. Mistral can filter
+triggers by their name, and cannot filter by their input, so the triggers made
+here carry in their name whatever a schedule is looked up by::
+
+    trovebackup:<schedule name>:<instance ID>:<schedule ID>:<generation>
+
+The schedule's ID is chosen here and not the trigger's own, which is lost when
+a trigger has to be replaced: Mistral can't update one. The generation counts
+the triggers that have carried the schedule, and as the name is unique in the
+project, only one of two people who replace the same trigger can succeed.
+
+Triggers on the workflow that were made by other means (python-troveclient,
+``openstack cron trigger create``) are schedules too. They have no such name.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+import dataclasses
+import datetime
+import json
+import re
+from typing import Any, Protocol, Self, TypeVar
+import uuid
+
+from trove_backup_schedule import exceptions
+from trove_backup_schedule.i18n import _
+
+#: The workflow that makes one backup; see ``workbook/trove.yaml``.
+WORKFLOW = 'trove.backup_create'
+
+#: Starts the name of every trigger made here. Letters only, so that databases
+#: that skip punctuation when they compare still sort these names together.
+NAME_PREFIX = 'trovebackup'
+
+#: The first text after every name that starts with :data:`NAME_PREFIX`.
+NAME_PREFIX_END = 'trovebackuq'
+
+#: A trigger's name has 200 characters, of which 91 are spoken for.
+MAX_NAME_LENGTH = 100
+
+#: Trove keeps a backup's description in 512 characters, and its API takes 255.
+MAX_DESCRIPTION_LENGTH = 255
+
+_UUID = r'[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}'
+
+_TRIGGER_NAME = re.compile(
+    rf'{NAME_PREFIX}:(?P<name>.*):(?P<instance>{_UUID}):(?P<id>{_UUID})'
+    r':(?P<generation>[1-9][0-9]*)'
+)
+
+# Trove's API refuses a text without any of these (schema non_empty_string),
+# but it would do so at each run, when nobody is there to see it.
+_TROVE_TEXT = re.compile(r'[0-9a-zA-Z]')
+
+# Trove refuses a container name that a shell would have to quote.
+_CONTAINER = re.compile(r'[\w@%+=:,./-]+', re.ASCII)
+
+
+class NotAScheduleError(ValueError):
+    """A cron trigger is not a backup schedule."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TriggerName:
+    """The parts of the name of a trigger made here."""
+
+    name: str
+    instance: str
+    schedule_id: str
+    generation: int = 1
+
+    def __str__(self) -> str:
+        return ':'.join(
+            (
+                NAME_PREFIX,
+                self.name,
+                self.instance,
+                self.schedule_id,
+                str(self.generation),
+            )
+        )
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """Take a trigger's name apart; None if it was not made here."""
+        match = _TRIGGER_NAME.fullmatch(text)
+        if match is None:
+            return None
+        return cls(
+            name=match['name'],
+            instance=match['instance'],
+            schedule_id=match['id'],
+            generation=int(match['generation']),
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """A backup schedule. All times are aware and in UTC.
+
+    :ivar id: the schedule's own ID, or for a schedule made by other means the
+        trigger's name if that is a UUID (as python-troveclient has it), else
+        the trigger's ID.
+    :ivar name: name for the backups.
+    :ivar instance: ID of the Trove instance.
+    :ivar pattern: cron pattern, read in UTC; None for a trigger that fires
+        once.
+    :ivar next_execution_time: when Mistral will fire next.
+    :ivar remaining_executions: runs left before Mistral deletes the trigger;
+        None for no end.
+    :ivar parent_id: the backup that every run builds on, or None.
+    :ivar incremental: whether each run builds on the newest backup.
+    :ivar input: the workflow's input as Mistral holds it.
+    :ivar trigger_id: ID of the cron trigger that carries the schedule now.
+    :ivar trigger_name: name of that trigger.
+    """
+
+    id: str
+    name: str
+    instance: str
+    pattern: str | None
+    next_execution_time: datetime.datetime | None
+    created_at: datetime.datetime | None
+    updated_at: datetime.datetime | None
+    description: str | None
+    parent_id: str | None
+    incremental: bool
+    swift_container: str | None
+    storage_driver: str | None
+    remaining_executions: int | None
+    project_id: str | None
+    input: Mapping[str, Any]
+    trigger_id: str
+    trigger_name: str
+
+    @classmethod
+    def from_trigger(cls, row: Mapping[str, Any]) -> Self:
+        """Read a schedule from a row of ``/v2/cron_triggers``.
+
+        :raises NotAScheduleError: if the trigger starts another workflow, or
+            its input names no instance.
+        """
+        if row.get('workflow_name') != WORKFLOW:
+            raise NotAScheduleError(
+                _('it starts the workflow %s') % row.get('workflow_name')
+            )
+        values = _json_object(row.get('workflow_input'))
+        if values is None:
+            raise NotAScheduleError(_('its input is not a JSON object'))
+        name, instance = values.get('name'), values.get('instance')
+        if not (isinstance(name, str) and isinstance(instance, str)):
+            raise NotAScheduleError(_('its input names no instance'))
+        trigger_id, trigger_name = str(row['id']), str(row['name'])
+        ours = TriggerName.parse(trigger_name)
+        if ours is not None and ours.instance == instance:
+            schedule_id = ours.schedule_id
+        elif is_uuid(trigger_name):
+            schedule_id = trigger_name
+        else:
+            schedule_id = trigger_id
+        return cls(
+            id=schedule_id,
+            name=name,
+            instance=instance,
+            pattern=row.get('pattern'),
+            next_execution_time=parse_time(row.get('next_execution_time')),
+            created_at=parse_time(row.get('created_at')),
+            updated_at=parse_time(row.get('updated_at')),
+            description=values.get('description'),
+            parent_id=values.get('parent_id'),
+            incremental=bool(values.get('incremental')),
+            swift_container=values.get('swift_container'),
+            storage_driver=values.get('storage_driver'),
+            remaining_executions=row.get('remaining_executions'),
+            project_id=row.get('project_id'),
+            input=values,
+            trigger_id=trigger_id,
+            trigger_name=trigger_name,
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ScheduleExecution:
+    """One run of a schedule. All times are aware and in UTC.
+
+    :ivar state: Mistral's: RUNNING, SUCCESS, ERROR, PAUSED, CANCELLED...
+    :ivar state_info: the reason of a failure, or None.
+    :ivar output: what the workflow gave, empty before it ends.
+    :ivar instance: ID of the instance that was backed up.
+    :ivar schedule_id: ID of the schedule; for a schedule made by other means
+        the ID of its trigger; None if nothing says what started the run.
+    :ivar trigger_id: ID of the trigger that started the run, or None.
+    """
+
+    id: str
+    created_at: datetime.datetime | None
+    updated_at: datetime.datetime | None
+    state: str
+    state_info: str | None
+    output: Mapping[str, Any]
+    name: str | None
+    instance: str | None
+    schedule_id: str | None
+    trigger_id: str | None
+    workflow_name: str
+    input: Mapping[str, Any]
+    project_id: str | None
+
+    @classmethod
+    def from_execution(cls, row: Mapping[str, Any]) -> Self:
+        """Read a run from a row of ``/v2/executions``."""
+        values = _json_object(row.get('input')) or {}
+        trigger_id = triggered_by(row.get('description'))
+        return cls(
+            id=str(row['id']),
+            created_at=parse_time(row.get('created_at')),
+            updated_at=parse_time(row.get('updated_at')),
+            state=str(row.get('state')),
+            state_info=row.get('state_info') or None,
+            output=_json_object(row.get('output')) or {},
+            name=values.get('name'),
+            instance=values.get('instance'),
+            schedule_id=values.get('schedule_id') or trigger_id,
+            trigger_id=trigger_id,
+            workflow_name=str(row.get('workflow_name')),
+            input=values,
+            project_id=row.get('project_id'),
+        )
+
+
+def triggered_by(description: object) -> str | None:
+    """Give the ID of the cron trigger that an execution's description names.
+
+    Mistral writes it there as JSON; a person may have written anything.
+    """
+    values = _json_object(description) or {}
+    origin = values.get('triggered_by')
+    if isinstance(origin, dict) and origin.get('type') == 'cron_trigger':
+        return str(origin.get('id'))
+    return None
+
+
+def is_uuid(text: str) -> bool:
+    """Tell whether a text is a UUID in its usual form."""
+    return re.fullmatch(_UUID, text) is not None
+
+
+class _WithId(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+_T = TypeVar('_T', bound=_WithId)
+
+# How many IDs an error about an ambiguous name spells out.
+_CANDIDATES = 10
+
+
+def only(found: Sequence[_T], what: str, name_or_id: str) -> _T:
+    """Give the one object that a name or an ID stands for.
+
+    :param what: the kind of object, for the message.
+    :raises NotFoundError: if there is none.
+    :raises NotUniqueError: if there are several.
+    """
+    if not found:
+        raise exceptions.NotFoundError(
+            _('No %(what)s with the name or ID "%(text)s" in this project.')
+            % {'what': what, 'text': name_or_id}
+        )
+    if len(found) > 1:
+        ids = ', '.join(each.id for each in found[:_CANDIDATES])
+        if len(found) > _CANDIDATES:
+            ids += ', ...'
+        raise exceptions.NotUniqueError(
+            _(
+                'The name "%(text)s" fits %(count)d objects of the kind '
+                '%(what)s. Use one of their IDs: %(ids)s'
+            )
+            % {
+                'what': what,
+                'text': name_or_id,
+                'count': len(found),
+                'ids': ids,
+            }
+        )
+    return found[0]
+
+
+def new_id() -> str:
+    """Choose the ID of a new schedule."""
+    return str(uuid.uuid4())
+
+
+def workflow_input(
+    *,
+    instance: str,
+    name: str,
+    schedule_id: str,
+    description: str | None = None,
+    parent_id: str | None = None,
+    incremental: bool = False,
+    swift_container: str | None = None,
+    storage_driver: str | None = None,
+) -> dict[str, Any]:
+    """Put together the input of the workflow for a schedule.
+
+    The specification's four keys are always there; the others only when they
+    say something, so that the input is no longer than it must be.
+    """
+    extras = {
+        'incremental': incremental,
+        'swift_container': swift_container,
+        'storage_driver': storage_driver,
+    }
+    return {
+        'instance': instance,
+        'name': name,
+        'description': description,
+        'parent_id': parent_id,
+        'schedule_id': schedule_id,
+    } | {key: value for key, value in extras.items() if value}
+
+
+def validate_name(name: str) -> str:
+    """Check a schedule's name.
+
+    :raises InvalidValueError: if Mistral could not keep it, or Trove would
+        refuse it as a backup's name at each run.
+    """
+    return _validate_text(name, _('name'), MAX_NAME_LENGTH, forbidden='/')
+
+
+def validate_description(description: str) -> str:
+    """Check a description, which becomes that of every backup.
+
+    :raises InvalidValueError: if Trove would refuse it at each run.
+    """
+    return _validate_text(
+        description, _('description'), MAX_DESCRIPTION_LENGTH
+    )
+
+
+def validate_swift_container(container: str) -> str:
+    """Check the name of a Swift container.
+
+    :raises InvalidValueError: if Trove would refuse it at each run.
+    """
+    _validate_text(container, _('Swift container'), 255)
+    if not _CONTAINER.fullmatch(container):
+        raise exceptions.InvalidValueError(
+            _(
+                'The Swift container "%s" can\'t be used: Trove takes only '
+                'ASCII letters, digits and @%%+=:,./-_ in it.'
+            )
+            % container
+        )
+    return container
+
+
+def validate_count(count: int) -> int:
+    """Check the number of runs after which a schedule ends."""
+    if count < 1:
+        raise exceptions.InvalidValueError(
+            _('The count must be 1 or more, not %d.') % count
+        )
+    return count
+
+
+def _validate_text(
+    text: str, what: str, most: int, forbidden: Iterable[str] = ()
+) -> str:
+    if not _TROVE_TEXT.search(text):
+        reason = _('Trove wants at least one ASCII letter or digit in it')
+    elif text != text.strip():
+        reason = _('it begins or ends with white space')
+    elif len(text) > most:
+        reason = _('it has %(length)d characters, and %(most)d are the most') % {
+            'length': len(text),
+            'most': most,
+        }
+    elif not text.isprintable():
+        reason = _('it contains a line break or another control character')
+    elif any(mark in text for mark in forbidden):
+        reason = _('"%s" is not possible in it') % ''.join(forbidden)
+    else:
+        return text
+    raise exceptions.InvalidValueError(
+        _('The %(what)s %(text)s can\'t be used: %(reason)s.')
+        % {
+            'what': what,
+            'text': repr(text if len(text) <= most else text[:40] + '...'),
+            'reason': reason,
+        }
+    )
+
+
+def _json_object(value: object) -> dict[str, Any] | None:
+    """Read a JSON object that may come as text, as anything or not at all."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return None
+    return value if isinstance(value, dict) else None
+
+
+def parse_time(text: object) -> datetime.datetime | None:
+    """Read a time of Mistral's, which are in UTC without saying so."""
+    if not isinstance(text, str):
+        return None
+    moment = datetime.datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=datetime.UTC)
+    return moment.astimezone(datetime.UTC)

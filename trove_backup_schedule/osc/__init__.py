@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""OpenStackClient commands on the Python API."""

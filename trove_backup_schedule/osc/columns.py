@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""Values as a person and as a machine read them."""
+
+from collections.abc import Mapping
+import datetime
+import json
+from typing import Any
+
+from cliff import columns
+
+
+class Time(columns.FormattableColumn[datetime.datetime | None]):
+    """A time in UTC, to the second; ISO 8601 for machines."""
+
+    def human_readable(self) -> str:
+        """Give ``2030-01-31 03:00:00 UTC``."""
+        if self._value is None:
+            return ''
+        return f'{self._value.astimezone(datetime.UTC):%Y-%m-%d %H:%M:%S} UTC'
+
+    def machine_readable(self) -> str | None:
+        """Give ``2030-01-31T03:00:00+00:00``."""
+        if self._value is None:
+            return None
+        return self._value.astimezone(datetime.UTC).isoformat(
+            timespec='seconds'
+        )
+
+
+class JsonObject(columns.FormattableColumn[Mapping[str, Any]]):
+    """A JSON object: one line of JSON for people, itself for machines."""
+
+    def human_readable(self) -> str:
+        """Give the object as JSON."""
+        return json.dumps(dict(self._value), ensure_ascii=False)
+
+    def machine_readable(self) -> dict[str, Any]:
+        """Give the object."""
+        return dict(self._value)
