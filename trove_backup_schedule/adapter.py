@@ -155,8 +155,10 @@ class BackupSchedules:
             models.validate_count(count)
         if parent_id and incremental:
             raise exceptions.InvalidValueError(
-                _('A schedule builds on one parent or on the newest backup, '
-                  'not on both.')
+                _(
+                    'A schedule builds on one parent or on the newest backup, '
+                    'not on both.'
+                )
             )
         if first_time is not None:
             first_time = cron.validate_first_time(
@@ -472,13 +474,15 @@ class BackupSchedules:
             )
         return found
 
-    def _find_parent(self, parent: str, instance: trove.Instance) -> trove.Backup:
+    def _find_parent(
+        self, parent: str, instance: trove.Instance
+    ) -> trove.Backup:
         found = self._trove().find_backup(parent)
         if found.instance_id != instance.id:
             raise exceptions.InvalidValueError(
                 _(
                     'The backup %(backup)s is of the instance %(other)s, so '
-                    'it can\'t be the parent of backups of %(instance)s.'
+                    "it can't be the parent of backups of %(instance)s."
                 )
                 % {
                     'backup': found.id,
@@ -534,7 +538,11 @@ class BackupSchedules:
             raise unknown
         ordered = sorted(found.values(), key=_age)
         return iter(
-            [each for each in ordered if after is None or _age(each) > _age(after)]
+            [
+                each
+                for each in ordered
+                if after is None or _age(each) > _age(after)
+            ]
         )
 
     def _find(
@@ -566,13 +574,9 @@ class BackupSchedules:
             listed(f':{name_or_id}:'), _foreign(mistral_, all_projects)
         )
         # A trigger of others may be named as if it were made here.
-        named = {
-            s.trigger_id: s for s in candidates if s.name == name_or_id
-        }
+        named = {s.trigger_id: s for s in candidates if s.name == name_or_id}
         if named:
-            return models.only(
-                list(named.values()), _('schedule'), name_or_id
-            )
+            return models.only(list(named.values()), _('schedule'), name_or_id)
         try:
             row = mistral_.trigger(name_or_id)
         except exceptions.NotFoundError:
@@ -580,12 +584,18 @@ class BackupSchedules:
         return _carried_by(row)
 
     def _check_instance(
-        self, mistral_: mistral.Mistral, schedule: models.Schedule, instance: Any
+        self,
+        mistral_: mistral.Mistral,
+        schedule: models.Schedule,
+        instance: Any,
     ) -> None:
         found = self._find_instance(instance, mistral_)
         if schedule.instance != found.id:
             raise exceptions.InvalidValueError(
-                _('The schedule %(schedule)s is not of the instance %(instance)s.')
+                _(
+                    'The schedule %(schedule)s is not of the instance '
+                    '%(instance)s.'
+                )
                 % {'schedule': schedule.id, 'instance': found.id}
             )
 
@@ -736,8 +746,9 @@ def _create_trigger(
             % models.WORKFLOW
         ) from exc
     except exceptions.ServiceError as exc:
-        if exc.status == http.HTTPStatus.BAD_REQUEST and 'Invalid input' in str(
-            exc
+        if (
+            exc.status == http.HTTPStatus.BAD_REQUEST
+            and 'Invalid input' in str(exc)
         ):
             raise exceptions.ConflictError(
                 _(

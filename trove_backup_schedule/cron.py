@@ -80,7 +80,7 @@ def validate(pattern: str) -> str:
         raise _refusal(
             normal,
             _(
-                'a time zone can\'t be set in it; Mistral reads every '
+                "a time zone can't be set in it; Mistral reads every "
                 'pattern in UTC'
             ),
         )
@@ -132,9 +132,7 @@ def parse_time(text: str) -> datetime.datetime:
         moment = datetime.datetime.fromisoformat(text)
     except ValueError as exc:
         raise exceptions.InvalidValueError(
-            _(
-                '"%s" is not an ISO 8601 time. Example: 2030-01-31T03:00:00Z'
-            )
+            _('"%s" is not an ISO 8601 time. Example: 2030-01-31T03:00:00Z')
             % text
         ) from exc
     if moment.tzinfo is None:

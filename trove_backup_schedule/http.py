@@ -94,7 +94,7 @@ def error_for(
     return exceptions.ServiceError(
         _(
             '%(service)s failed (HTTP %(status)d): %(reason)s Try again, or '
-            'ask the cloud\'s operators.'
+            "ask the cloud's operators."
         )
         % {'service': service, 'status': status, 'reason': said},
         status,
@@ -106,7 +106,7 @@ def not_in_catalogue(service: str) -> exceptions.ServiceUnavailableError:
     return exceptions.ServiceUnavailableError(
         _(
             '%s is not in the service catalogue of this cloud and region. '
-            'Check the region and the interface, or ask the cloud\'s '
+            "Check the region and the interface, or ask the cloud's "
             'operators.'
         )
         % service
@@ -117,7 +117,7 @@ def nonsense(service: str) -> exceptions.ServiceError:
     """Give the exception for an answer that can't be understood."""
     return exceptions.ServiceError(
         _(
-            'The answer of %s can\'t be understood. Check that its endpoint '
+            "The answer of %s can't be understood. Check that its endpoint "
             'in the catalogue leads to it.'
         )
         % service
@@ -168,6 +168,6 @@ def _unreachable(
     service: str, exc: Exception
 ) -> exceptions.ServiceUnavailableError:
     return exceptions.ServiceUnavailableError(
-        _('%(service)s can\'t be reached: %(reason)s')
+        _("%(service)s can't be reached: %(reason)s")
         % {'service': service, 'reason': _sentence(str(exc))}
     )

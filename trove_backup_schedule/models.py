@@ -378,7 +378,9 @@ def _validate_text(
     elif text != text.strip():
         reason = _('it begins or ends with white space')
     elif len(text) > most:
-        reason = _('it has %(length)d characters, and %(most)d are the most') % {
+        reason = _(
+            'it has %(length)d characters, and %(most)d are the most'
+        ) % {
             'length': len(text),
             'most': most,
         }
@@ -389,7 +391,7 @@ def _validate_text(
     else:
         return text
     raise exceptions.InvalidValueError(
-        _('The %(what)s %(text)s can\'t be used: %(reason)s.')
+        _("The %(what)s %(text)s can't be used: %(reason)s.")
         % {
             'what': what,
             'text': repr(text if len(text) <= most else text[:40] + '...'),

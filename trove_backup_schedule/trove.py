@@ -156,7 +156,9 @@ def _requests() -> Iterator[None]:
         try:
             yield
         except http_exceptions.HttpError as exc:
-            raise http.error_for(SERVICE, exc.http_status, exc.message) from exc
+            raise http.error_for(
+                SERVICE, exc.http_status, exc.message
+            ) from exc
         except trove_exceptions.ClientException as exc:
             raise http.error_for(SERVICE, exc.code, exc.message) from exc
 

@@ -10,8 +10,10 @@ from typing import Any
 from cliff import columns
 
 
-class Time(columns.FormattableColumn[datetime.datetime | None]):
+class Time(columns.FormattableColumn[Any]):
     """A time in UTC, to the second; ISO 8601 for machines."""
+
+    _value: datetime.datetime | None
 
     def human_readable(self) -> str:
         """Give ``2030-01-31 03:00:00 UTC``."""
@@ -38,3 +40,14 @@ class JsonObject(columns.FormattableColumn[Mapping[str, Any]]):
     def machine_readable(self) -> dict[str, Any]:
         """Give the object."""
         return dict(self._value)
+
+
+class ShortJsonObject(JsonObject):
+    """A JSON object for a list: people see the beginning of a long one."""
+
+    MOST = 100
+
+    def human_readable(self) -> str:
+        """Give the object as JSON, cut off where it gets long."""
+        text = super().human_readable()
+        return text if len(text) <= self.MOST else text[: self.MOST] + '...'

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 import logging
 from typing import TYPE_CHECKING
 
+from osc_lib import exceptions as osc_exceptions
 from osc_lib.cli import parseractions
 from osc_lib.command import command
-from osc_lib import exceptions as osc_exceptions
 
 from trove_backup_schedule import exceptions
 from trove_backup_schedule.i18n import _
@@ -26,7 +26,7 @@ class Command(command.Command):
     @property
     def schedules(self) -> 'adapter.BackupSchedules':
         """The adapter for the cloud that the shell is logged in to."""
-        made: 'adapter.BackupSchedules' = (
+        made: adapter.BackupSchedules = (
             self.app.client_manager.database_backup_schedule  # type: ignore[attr-defined]
         )
         return made

@@ -57,6 +57,12 @@ def _value(execution: models.ScheduleExecution, column: str) -> Any:
     return value
 
 
+def _list_value(execution: models.ScheduleExecution, column: str) -> Any:
+    if column == 'output':
+        return columns.ShortJsonObject(execution.output)
+    return _value(execution, column)
+
+
 class DeleteExecution(command.Command):
     _description = _('Delete execution(s) of schedules; their backups stay')
 
@@ -96,7 +102,7 @@ class ListExecution(command.Lister):
             '--instance',
             metavar='<instance>',
             help=_(
-                'List the executions of this instance\'s schedules only '
+                "List the executions of this instance's schedules only "
                 '(name or ID)'
             ),
         )
@@ -119,7 +125,7 @@ class ListExecution(command.Lister):
         )
         names = _LONG_COLUMNS if parsed_args.long else _COLUMNS
         return _LONG_HEADERS if parsed_args.long else _HEADERS, (
-            tuple(_value(execution, column) for column in names)
+            tuple(_list_value(execution, column) for column in names)
             for execution in found
         )
 

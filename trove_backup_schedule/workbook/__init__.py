@@ -33,9 +33,7 @@ class Inputs:
         It wants each required input and refuses unknown ones. The run of a
         cron trigger that it refuses leaves no trace but in Mistral's log.
         """
-        return (
-            self.required <= values.keys() <= self.required | self.optional
-        )
+        return self.required <= values.keys() <= self.required | self.optional
 
 
 @functools.cache
@@ -53,8 +51,7 @@ def workflows(text: str) -> list[str]:
 def foreign_parts(text: str) -> list[str]:
     """Name the parts of a workbook's text that are not this package's."""
     return sorted(
-        {*_section(text, 'workflows'), *_section(text, 'actions')}
-        - {WORKFLOW}
+        {*_section(text, 'workflows'), *_section(text, 'actions')} - {WORKFLOW}
     )
 
 
@@ -62,7 +59,9 @@ def inputs(text: str) -> Inputs:
     """Tell what the backup workflow in a workbook's text takes."""
     declared = _section(text, 'workflows')[WORKFLOW].get('input', [])
     names = [each for each in declared if isinstance(each, str)]
-    defaults = [name for each in declared if isinstance(each, dict) for name in each]
+    defaults = [
+        name for each in declared if isinstance(each, dict) for name in each
+    ]
     return Inputs(frozenset(names), frozenset(defaults))
 
 
@@ -70,7 +69,5 @@ def _section(text: str, name: str) -> dict[str, Any]:
     """Give the parts of one kind by name; ``version`` may stand among them."""
     section = (yaml.safe_load(text) or {}).get(name) or {}
     return {
-        key: value
-        for key, value in section.items()
-        if isinstance(value, dict)
+        key: value for key, value in section.items() if isinstance(value, dict)
     }
