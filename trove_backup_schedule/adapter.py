@@ -761,8 +761,6 @@ def _create_trigger(
         if exc.status is not None and exc.status < 500:
             raise
         return _created_after_all(mistral_, values, exc)
-    except exceptions.ServiceUnavailableError as exc:
-        return _created_after_all(mistral_, values, exc)
 
 
 def _created_after_all(

@@ -107,9 +107,13 @@ def validate(pattern: str) -> str:
             _('random and hashed fields (R, H) are drawn anew at every run'),
         )
     try:
-        next(next_times(normal, datetime.datetime.now(datetime.UTC)))
+        times = next_times(normal, datetime.datetime.now(datetime.UTC))
     except (ValueError, KeyError) as exc:
         raise _refusal(normal, str(exc)) from exc
+    try:
+        next(times)
+    except ValueError as exc:
+        raise _refusal(normal, _('no date fits it')) from exc
     return normal
 
 

@@ -5,12 +5,16 @@
 from collections.abc import Iterator
 import contextlib
 import http
+import re
 
 from keystoneauth1 import exceptions as ksa
 import requests
+from urllib3 import exceptions as urllib3_exceptions
 
 from trove_backup_schedule import exceptions
 from trove_backup_schedule.i18n import _
+
+_ADDRESS = re.compile(r'https?://[^\s/?]+')
 
 # Keystone's words for it: keystone/api/trusts.py.
 _NO_TRUST = 'Delegated tokens cannot manage trusts'
@@ -21,19 +25,19 @@ def requests_to(service: str) -> Iterator[None]:
     """Give the failures of a request a class and a message of our own.
 
     :param service: the service that is asked, as a user knows it.
-    :raises ServiceUnavailableError: if it could not be reached.
+    :raises ServiceUnavailableError: if it could not be reached, so that it
+        has surely done nothing.
     :raises AuthorizationError: if Keystone refused to log the caller in.
-    :raises ServiceError: if anything else stopped the request, or the answer
-        made no sense.
+    :raises ServiceError: with the status None, if the answer was lost or
+        made no sense, so that it may have done what was asked; with a status,
+        if that was the answer.
     """
     try:
         yield
-    except (ksa.ConnectionError, ksa.DiscoveryFailure) as exc:
-        raise _unreachable(service, exc) from exc
     except requests.JSONDecodeError as exc:
         raise nonsense(service) from exc
-    except requests.RequestException as exc:
-        raise _unreachable(service, exc) from exc
+    except (ksa.ConnectionError, requests.RequestException) as exc:
+        raise _disconnected(service, exc) from exc
     except ksa.EndpointNotFound as exc:
         raise not_in_catalogue(service) from exc
     except ksa.HttpError as exc:
@@ -61,7 +65,8 @@ def error_for(
             )
             % service
         )
-    if status == http.HTTPStatus.FORBIDDEN and _NO_TRUST in said:
+    if _NO_TRUST in said:
+        # Keystone says it with 403; Mistral passes it on with 500.
         return exceptions.AuthorizationError(
             _(
                 'A schedule acts for you by a Keystone trust, and Keystone '
@@ -164,10 +169,38 @@ def _sentence(reason: str | None) -> str | None:
     return words if words.endswith(('.', '!', '?')) else f'{words}.'
 
 
-def _unreachable(
-    service: str, exc: Exception
-) -> exceptions.ServiceUnavailableError:
-    return exceptions.ServiceUnavailableError(
-        _("%(service)s can't be reached: %(reason)s")
-        % {'service': service, 'reason': _sentence(str(exc))}
+def _disconnected(service: str, exc: Exception) -> exceptions.ScheduleError:
+    causes = [exc, *_causes(exc)]
+    address = _ADDRESS.search(str(exc))
+    words = {
+        'service': service,
+        'address': address[0] if address else _('its address'),
+        'reason': getattr(causes[-1], 'strerror', None)
+        or type(causes[-1]).__name__,
+    }
+    # The base of all that urllib3 raises before it has a connection.
+    if any(
+        isinstance(each, urllib3_exceptions.ConnectTimeoutError)
+        for each in causes
+    ):
+        return exceptions.ServiceUnavailableError(
+            _(
+                "%(service)s can't be reached at %(address)s: %(reason)s. "
+                "Check the network, or ask the cloud's operators."
+            )
+            % words
+        )
+    return exceptions.ServiceError(
+        _(
+            'The connection to %(service)s at %(address)s broke before it '
+            'answered: %(reason)s. Look what it has done, and try again.'
+        )
+        % words
     )
+
+
+def _causes(exc: BaseException) -> Iterator[BaseException]:
+    """Follow the chain of exceptions to the one that began it."""
+    while (earlier := exc.__cause__ or exc.__context__) is not None:
+        yield earlier
+        exc = earlier

@@ -46,6 +46,7 @@ _TRIGGER_FIELDS = (
     'project_id',
 )
 
+# Not state_info: that of a failed run is in its output too, and long.
 _EXECUTION_FIELDS = (
     'id',
     'workflow_name',
@@ -53,7 +54,6 @@ _EXECUTION_FIELDS = (
     'input',
     'output',
     'state',
-    'state_info',
     'created_at',
     'updated_at',
     'project_id',

@@ -213,14 +213,20 @@ class ScheduleExecution:
     def from_execution(cls, row: Mapping[str, Any]) -> Self:
         """Read a run from a row of ``/v2/executions``."""
         values = _json_object(row.get('input')) or {}
+        output = _json_object(row.get('output')) or {}
+        state = str(row.get('state'))
+        reason = row.get('state_info')
+        if state == 'ERROR':
+            # Mistral puts the reason there too.
+            reason = reason or output.get('result')
         trigger_id = triggered_by(row.get('description'))
         return cls(
             id=str(row['id']),
             created_at=parse_time(row.get('created_at')),
             updated_at=parse_time(row.get('updated_at')),
-            state=str(row.get('state')),
-            state_info=row.get('state_info') or None,
-            output=_json_object(row.get('output')) or {},
+            state=state,
+            state_info=reason or None,
+            output=output,
             name=values.get('name'),
             instance=values.get('instance'),
             schedule_id=values.get('schedule_id') or trigger_id,
@@ -373,7 +379,9 @@ def validate_count(count: int) -> int:
 def _validate_text(
     text: str, what: str, most: int, forbidden: Iterable[str] = ()
 ) -> str:
-    if not _TROVE_TEXT.search(text):
+    if not text:
+        reason = _('it is empty')
+    elif not _TROVE_TEXT.search(text):
         reason = _('Trove wants at least one ASCII letter or digit in it')
     elif text != text.strip():
         reason = _('it begins or ends with white space')

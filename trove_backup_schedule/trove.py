@@ -164,19 +164,23 @@ def _requests() -> Iterator[None]:
 
 
 def _instance(resource: Any) -> Instance:
+    # Asked for an attribute that a list does not give, python-troveclient
+    # would fetch each instance anew.
+    values = resource.to_dict()
     return Instance(
-        id=resource.id,
-        name=resource.name,
-        status=resource.status,
-        project_id=getattr(resource, 'tenant_id', None),
+        id=values['id'],
+        name=values['name'],
+        status=values['status'],
+        project_id=values.get('tenant_id'),
     )
 
 
 def _backup(resource: Any) -> Backup:
+    values = resource.to_dict()
     return Backup(
-        id=resource.id,
-        name=resource.name,
-        status=resource.status,
-        instance_id=resource.instance_id,
-        description=resource.description,
+        id=values['id'],
+        name=values['name'],
+        status=values['status'],
+        instance_id=values['instance_id'],
+        description=values.get('description'),
     )

@@ -27,16 +27,22 @@ def make_client(instance: Any) -> 'adapter.BackupSchedules':
     :param instance: the shell's client manager. Its endpoint overrides, region
         and interface are honoured.
     """
+    from keystoneauth1 import exceptions as ksa
+
     from trove_backup_schedule import adapter
     from trove_backup_schedule import mistral
     from trove_backup_schedule import trove
 
     def endpoint(service_type: str) -> str | None:
-        found: str | None = instance.get_endpoint_for_service_type(
-            service_type,
-            region_name=instance.region_name,
-            interface=instance.interface,
-        )
+        try:
+            found: str | None = instance.get_endpoint_for_service_type(
+                service_type,
+                region_name=instance.region_name,
+                interface=instance.interface,
+            )
+        except ksa.CatalogException:
+            # The adapter says so when it needs the service, and not before.
+            return None
         return found
 
     return adapter.BackupSchedules(
