@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""See a scheduled backup happen: the specification's session, for real.
+
+A sandbox is started for it and stopped after it. What is shown is the output
+of the real ``openstack`` command, and each step is checked.
+"""
+
+from collections.abc import Callable
+import datetime
+import json
+import pathlib
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from typing import Any
+
+from sandbox.cloud import Sandbox
+from sandbox.errors import SandboxError
+
+OPENSTACK = str(pathlib.Path(sys.executable).with_name('openstack'))
+
+#: Seconds in which the schedule must have made a backup. It fires every
+#: minute, and the guest takes a few seconds.
+PATIENCE = 120
+
+
+class DemoError(Exception):
+    """A step did not give what it must."""
+
+
+class Demo:
+    """The session, as the user of one cloud of a sandbox."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self._environment = environment
+
+    def run(self) -> None:
+        """Take all steps.
+
+        :raises DemoError: at the first that goes wrong.
+        """
+        self._say('Load the workflow that makes one backup')
+        self._show('database', 'backup', 'workbook', 'install')
+
+        self._say('Back up the instance "m" every minute')
+        schedule = ('database', 'backup', 'schedule')
+        self._show(
+            *schedule, 'create', 'myback', '--instance', 'm',
+            '--pattern', '* * * * *',
+        )  # fmt: skip
+        listed = self._ask(*schedule, 'list', '--instance', 'm')
+        if [each['Name'] for each in listed] != ['myback']:
+            raise DemoError('The schedule is not in the list.')
+        self._show(*schedule, 'list', '--instance', 'm')
+        self._show(*schedule, 'show', 'myback')
+
+        shown = self._ask(*schedule, 'show', 'myback')
+        due = datetime.datetime.fromisoformat(shown['next_execution_time'])
+        self._say('Wait for it: nobody is logged in, Mistral acts by a trust')
+        self._wait(due)
+        self._show('database', 'backup', 'execution', 'list', 'myback')
+
+        self._say("The backup is a normal one of Trove's")
+        self._show('database', 'backup', 'list', '--instance', 'm')
+        backups = self._ask('database', 'backup', 'list')
+        if not any(
+            each['Name'] == 'myback' and each['Status'] == 'COMPLETED'
+            for each in backups
+        ):
+            raise DemoError('There is no complete backup.')
+
+        self._say('Delete the schedule; its backups stay')
+        self._show(*schedule, 'delete', 'myback')
+        if self._ask(*schedule, 'list'):
+            raise DemoError('The schedule is still in the list.')
+        if len(self._ask('database', 'backup', 'list')) < len(backups):
+            raise DemoError('A backup went with the schedule.')
+
+    def _wait(self, due: datetime.datetime) -> None:
+        def state() -> str:
+            runs = self._ask(
+                'database', 'backup', 'execution', 'list', 'myback'
+            )
+            return str(runs[-1]['State']) if runs else 'not started'
+
+        progress = Progress(sys.stdout.isatty())
+        # There is nothing to ask for before it is due.
+        while (now := datetime.datetime.now(datetime.UTC)) < due:
+            seconds = (due - now).total_seconds()
+            progress(f'It is due at {due:%H:%M:%S} UTC, in {seconds:.0f} s.')
+            time.sleep(min(1.0, seconds))
+        until_success(state, progress)
+        progress.end()
+
+    def _show(self, *arguments: str) -> None:
+        """Run a command and show it with its output."""
+        print(f'$ openstack {shlex.join(arguments)}', flush=True)
+        ended = self._call(arguments, subprocess.STDOUT)
+        print(ended.stdout, end='', flush=True)
+        if ended.returncode:
+            raise DemoError(f'It ended with status {ended.returncode}.')
+
+    def _ask(self, *arguments: str) -> Any:
+        """Run a command for what it knows."""
+        ended = self._call((*arguments, '-f', 'json'), subprocess.PIPE)
+        if ended.returncode:
+            raise DemoError(
+                f'openstack {shlex.join(arguments)}: {ended.stderr}'
+            )
+        return json.loads(ended.stdout)
+
+    def _call(
+        self, arguments: tuple[str, ...], errors: int
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [OPENSTACK, *arguments],
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            check=False,
+        )
+
+    def _say(self, text: str) -> None:
+        print(f'\n# {text}', flush=True)
+
+
+class Progress:
+    """One line that changes on a terminal; some lines elsewhere."""
+
+    EVERY = 15.0
+
+    def __init__(self, terminal: bool) -> None:
+        self._terminal = terminal
+        self._next = 0.0
+
+    def __call__(self, text: str) -> None:
+        """Show what is going on."""
+        if self._terminal:
+            print(f'\r\033[K{text}', end='', flush=True)
+        elif time.monotonic() >= self._next:
+            print(text, flush=True)
+            self._next = time.monotonic() + self.EVERY
+
+    def end(self) -> None:
+        """Leave the line."""
+        if self._terminal:
+            print('\r\033[K', end='', flush=True)
+
+
+def until_success(state: Callable[[], str], progress: Progress) -> None:
+    """Ask for the state of the first run until it is SUCCESS.
+
+    :raises DemoError: if it ends otherwise, or not in time.
+    """
+    began = time.monotonic()
+    while (now := state()) != 'SUCCESS':
+        waited = time.monotonic() - began
+        if now == 'ERROR' or waited > PATIENCE:
+            raise DemoError(f'The run is {now} after {waited:.0f} s.')
+        progress(f'The run is {now} ({waited:.0f} s).')
+
+
+def main() -> int:
+    """Run the demonstration and return its exit status."""
+    began = time.monotonic()
+    print('Starting Keystone, Mistral and Trove on 127.0.0.1 ...', flush=True)
+    try:
+        with (
+            tempfile.TemporaryDirectory() as directory,
+            Sandbox(pathlib.Path(directory), report=print) as sandbox,
+        ):
+            Demo(sandbox.environment()).run()
+            print('\nStopping the sandbox ...', flush=True)
+    except (DemoError, SandboxError) as exc:
+        print(f'\nThe demonstration FAILED: {exc}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print('\nInterrupted.', file=sys.stderr)
+        return 130
+    print(
+        f'The demonstration passed in {time.monotonic() - began:.0f} seconds.'
+    )
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
