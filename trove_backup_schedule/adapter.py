@@ -2,50 +2,28 @@
 
 """The Python API: backup schedules of Trove instances, kept by Mistral."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 import contextlib
-import dataclasses
 import datetime
 import heapq
 import http
 import itertools
-import logging
 from typing import Any
 
 from keystoneauth1 import session as ksa_session
 
 from trove_backup_schedule import cron
 from trove_backup_schedule import exceptions
+from trove_backup_schedule import lookup
 from trove_backup_schedule import mistral
 from trove_backup_schedule import models
 from trove_backup_schedule import trove
 from trove_backup_schedule import workbook
 from trove_backup_schedule.i18n import _
 
-LOG = logging.getLogger(__name__)
-
 # States in which Mistral lets an execution be deleted: mistral/workflow/
 # states.py.
 _ENDED = frozenset({'SUCCESS', 'ERROR', 'CANCELLED', 'SKIPPED'})
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Workbook:
-    """The workbook in Mistral. All times are aware and in UTC.
-
-    :ivar scope: ``private`` or ``public``.
-    :ivar workflows: names of the workflows that its text defines.
-    :ivar current: whether its text is the packaged one, and the workflow that
-        it defines is there.
-    """
-
-    name: str
-    scope: str
-    project_id: str | None
-    workflows: list[str]
-    current: bool
-    created_at: datetime.datetime | None
-    updated_at: datetime.datetime | None
 
 
 class BackupSchedules:
@@ -216,26 +194,18 @@ class BackupSchedules:
         """
         mistral_ = self._mistral(mistral_client)
         after = (
-            self._find(mistral_, marker, all_projects=all_projects)
+            lookup.schedule(mistral_, marker, all_projects=all_projects)
             if marker
             else None
         )
+        found: Iterable[models.Schedule]
         if instance is None:
-            found = _schedules(
-                mistral_.triggers(
-                    workflow_name=models.WORKFLOW,
-                    all_projects=all_projects,
-                    marker=after.trigger_id if after else None,
-                    page=limit,
-                )
+            found = lookup.schedules(
+                mistral_, after=after, page=limit, all_projects=all_projects
             )
-            return list(itertools.islice(found, limit))
-        return list(
-            itertools.islice(
-                self._of_instance(mistral_, instance, after, all_projects),
-                limit,
-            )
-        )
+        else:
+            found = self._of_instance(mistral_, instance, after, all_projects)
+        return list(itertools.islice(found, limit))
 
     def schedule_show(
         self, schedule: Any, mistral_client: Any = None
@@ -249,7 +219,7 @@ class BackupSchedules:
         :raises RefusedError: if it is the ID or the name of a cron trigger
             that is no backup schedule.
         """
-        return self._find(self._mistral(mistral_client), _id(schedule))
+        return lookup.schedule(self._mistral(mistral_client), _id(schedule))
 
     def schedule_delete(
         self, schedule: Any, mistral_client: Any = None
@@ -264,7 +234,7 @@ class BackupSchedules:
             that is no backup schedule.
         """
         mistral_ = self._mistral(mistral_client)
-        found = self._find(mistral_, _id(schedule))
+        found = lookup.schedule(mistral_, _id(schedule))
         with contextlib.suppress(exceptions.NotFoundError):
             # Somebody else may have been quicker: gone is gone.
             mistral_.trigger_delete(found.trigger_id)
@@ -294,28 +264,26 @@ class BackupSchedules:
             marker.
         """
         mistral_ = self._mistral(mistral_client)
-        if marker and not models.is_uuid(marker):
-            raise _no_execution(marker)
+        runs: Iterable[models.ScheduleExecution]
         if schedule is not None:
-            found = self._find(mistral_, _id(schedule))
+            found = lookup.schedule(mistral_, _id(schedule))
             if instance is not None:
                 self._check_instance(mistral_, found, instance)
-            runs = _runs_of(mistral_, found, marker, limit)
+            runs = lookup.executions_of(
+                mistral_, found, marker=marker, page=limit
+            )
         elif instance is not None:
             runs = heapq.merge(
                 *(
-                    _runs_of(mistral_, each, marker, limit)
+                    lookup.executions_of(
+                        mistral_, each, marker=marker, page=limit
+                    )
                     for each in self._of_instance(mistral_, instance)
                 ),
-                key=_recency,
+                key=lookup.recency,
             )
         else:
-            runs = map(
-                models.ScheduleExecution.from_execution,
-                mistral_.executions(
-                    workflow_name=models.WORKFLOW, marker=marker, page=limit
-                ),
-            )
+            runs = lookup.executions(mistral_, marker=marker, page=limit)
         return list(itertools.islice(runs, limit))
 
     def execution_show(
@@ -328,7 +296,7 @@ class BackupSchedules:
         :raises NotFoundError: if there is none.
         :raises RefusedError: if it is an execution of another workflow.
         """
-        return _execution(self._mistral(mistral_client), _id(execution))
+        return lookup.execution(self._mistral(mistral_client), _id(execution))
 
     def execution_delete(
         self, execution: Any, mistral_client: Any = None
@@ -342,7 +310,7 @@ class BackupSchedules:
         :raises ConflictError: if it has not ended.
         """
         mistral_ = self._mistral(mistral_client)
-        found = _execution(mistral_, _id(execution))
+        found = lookup.execution(mistral_, _id(execution))
         if found.state not in _ENDED:
             raise exceptions.ConflictError(
                 _(
@@ -368,7 +336,7 @@ class BackupSchedules:
 
     # The workbook.
 
-    def workbook_show(self, mistral_client: Any = None) -> Workbook:
+    def workbook_show(self, mistral_client: Any = None) -> models.Workbook:
         """Get what Mistral has under the workbook's name.
 
         :raises NotFoundError: if nothing is loaded.
@@ -391,7 +359,7 @@ class BackupSchedules:
         *,
         public: bool = False,
         force: bool = False,
-    ) -> tuple[Workbook, bool]:
+    ) -> tuple[models.Workbook, bool]:
         """Load the packaged workbook, or put it in place of one that differs.
 
         :param public: let every project use it. One that is public stays so.
@@ -506,9 +474,10 @@ class BackupSchedules:
         instance: Any,
         after: models.Schedule | None = None,
         all_projects: bool = False,
-    ) -> Iterator[models.Schedule]:
-        """Give the schedules of an instance, oldest trigger first."""
-        text, unknown = _id(instance), None
+    ) -> list[models.Schedule]:
+        """Give the schedules of an instance, which may be gone."""
+        text = _id(instance)
+        unknown = None
         try:
             instance_id = self._trove().find_instance(text).id
         except exceptions.NotUniqueError:
@@ -518,70 +487,12 @@ class BackupSchedules:
             if not models.is_uuid(text):
                 raise
             instance_id, unknown = text, exc
-        candidates = itertools.chain(
-            _schedules(
-                mistral_.triggers(
-                    workflow_name=models.WORKFLOW,
-                    name=_has(instance_id),
-                    all_projects=all_projects,
-                )
-            ),
-            _foreign(mistral_, all_projects),
+        found = lookup.schedules_of(
+            mistral_, instance_id, after=after, all_projects=all_projects
         )
-        # A trigger of others may have the instance in its name too.
-        found = {
-            each.trigger_id: each
-            for each in candidates
-            if each.instance == instance_id
-        }
         if unknown and not found:
             raise unknown
-        ordered = sorted(found.values(), key=_age)
-        return iter(
-            [
-                each
-                for each in ordered
-                if after is None or _age(each) > _age(after)
-            ]
-        )
-
-    def _find(
-        self,
-        mistral_: mistral.Mistral,
-        name_or_id: str,
-        all_projects: bool = False,
-    ) -> models.Schedule:
-        """Find a schedule by its ID or name, or by those of its trigger."""
-
-        def listed(text: str) -> Iterator[models.Schedule]:
-            return _schedules(
-                mistral_.triggers(
-                    workflow_name=models.WORKFLOW,
-                    name=_has(text),
-                    all_projects=all_projects,
-                )
-            )
-
-        if not name_or_id:
-            raise _no_schedule(name_or_id)
-        if models.is_uuid(name_or_id):
-            found = [s for s in listed(name_or_id) if s.id == name_or_id]
-            if found:
-                return models.only(found, _('schedule'), name_or_id)
-            with contextlib.suppress(exceptions.NotFoundError):
-                return _carried_by(mistral_.trigger(name_or_id))
-        candidates = itertools.chain(
-            listed(f':{name_or_id}:'), _foreign(mistral_, all_projects)
-        )
-        # A trigger of others may be named as if it were made here.
-        named = {s.trigger_id: s for s in candidates if s.name == name_or_id}
-        if named:
-            return models.only(list(named.values()), _('schedule'), name_or_id)
-        try:
-            row = mistral_.trigger(name_or_id)
-        except exceptions.NotFoundError:
-            raise _no_schedule(name_or_id) from None
-        return _carried_by(row)
+        return found
 
     def _check_instance(
         self,
@@ -603,133 +514,6 @@ class BackupSchedules:
 def _id(thing: Any) -> str:
     """Give the ID of an object, or the ID or name that stands for it."""
     return str(getattr(thing, 'id', thing))
-
-
-def _has(text: str) -> str:
-    r"""Make the filter for columns that contain a text.
-
-    Mistral puts the text into an SQL LIKE as it is. There ``\`` would take
-    the next character's meaning away, so any character may stand for it. What
-    comes back is always compared exactly.
-    """
-    return f'has:{text}'.replace('\\', '_')
-
-
-def _age(schedule: models.Schedule) -> tuple[float, str]:
-    """Give the key for Mistral's order of triggers, oldest first."""
-    created = schedule.created_at
-    return (created.timestamp() if created else 0.0, schedule.trigger_id)
-
-
-def _recency(run: models.ScheduleExecution) -> tuple[float, str]:
-    """Give the key for Mistral's order of executions, newest first.
-
-    Those of the same second come in the order of their IDs. It must be the
-    same here, for a marker means a place in that order.
-    """
-    return (-run.created_at.timestamp() if run.created_at else 0.0, run.id)
-
-
-def _schedules(rows: Iterable[mistral.Row]) -> Iterator[models.Schedule]:
-    """Read schedules, leaving out the triggers that are none."""
-    for row in rows:
-        try:
-            yield models.Schedule.from_trigger(row)
-        except models.NotAScheduleError as exc:
-            LOG.debug('Cron trigger %s is no schedule: %s', row.get('id'), exc)
-
-
-def _foreign(
-    mistral_: mistral.Mistral, all_projects: bool
-) -> Iterator[models.Schedule]:
-    """Give the schedules that were made by other means.
-
-    Their instance and name are in the workflow's input, which Mistral can't
-    filter by, so all of them have to be read. Those made here, which may be
-    far more, are left out by the order of the triggers' names.
-    """
-    for bound in (
-        f'lt:{models.NAME_PREFIX}',
-        f'gte:{models.NAME_PREFIX_END}',
-    ):
-        yield from _schedules(
-            mistral_.triggers(
-                workflow_name=models.WORKFLOW,
-                name=bound,
-                all_projects=all_projects,
-            )
-        )
-
-
-def _carried_by(row: mistral.Row) -> models.Schedule:
-    try:
-        return models.Schedule.from_trigger(row)
-    except models.NotAScheduleError as exc:
-        raise exceptions.RefusedError(
-            _(
-                'The cron trigger "%(name)s" is no backup schedule: '
-                '%(reason)s. It is left alone.'
-            )
-            % {'name': row.get('name'), 'reason': exc}
-        ) from exc
-
-
-def _runs_of(
-    mistral_: mistral.Mistral,
-    schedule: models.Schedule,
-    marker: str,
-    limit: int | None,
-) -> Iterator[models.ScheduleExecution]:
-    """Give the runs that the schedule's trigger has started, newest first."""
-    for row in mistral_.executions(
-        workflow_name=models.WORKFLOW,
-        description=_has(schedule.trigger_id),
-        marker=marker,
-        page=limit,
-    ):
-        run = models.ScheduleExecution.from_execution(row)
-        if run.trigger_id == schedule.trigger_id:
-            yield dataclasses.replace(run, schedule_id=schedule.id)
-
-
-def _execution(
-    mistral_: mistral.Mistral, execution_id: str
-) -> models.ScheduleExecution:
-    if not models.is_uuid(execution_id):
-        raise _no_execution(execution_id)
-    try:
-        row = mistral_.execution(execution_id)
-    except exceptions.NotFoundError:
-        raise _no_execution(execution_id) from None
-    if row.get('workflow_name') != models.WORKFLOW:
-        raise exceptions.RefusedError(
-            _(
-                'The execution %(id)s is no backup: it runs the workflow '
-                '%(workflow)s. It is left alone.'
-            )
-            % {'id': execution_id, 'workflow': row.get('workflow_name')}
-        )
-    return models.ScheduleExecution.from_execution(row)
-
-
-def _no_schedule(text: str) -> exceptions.NotFoundError:
-    return exceptions.NotFoundError(
-        _(
-            'No schedule with the name or ID "%s" in this project. See: '
-            'openstack database backup schedule list'
-        )
-        % text
-    )
-
-
-def _no_execution(text: str) -> exceptions.NotFoundError:
-    return exceptions.NotFoundError(
-        _(
-            'No execution with the ID "%s" in this project. See: openstack '
-            'database backup execution list'
-        )
-        % text
-    )
 
 
 def _create_trigger(
@@ -758,41 +542,14 @@ def _create_trigger(
                 )
                 % {'workflow': models.WORKFLOW, 'reason': exc}
             ) from exc
-        if exc.status is not None and exc.status < 500:
-            raise
-        return _created_after_all(mistral_, values, exc)
+        raise
 
 
-def _created_after_all(
-    mistral_: mistral.Mistral,
-    values: dict[str, Any],
-    failure: exceptions.ScheduleError,
-) -> mistral.Row:
-    """Look whether Mistral acted, though its answer was lost.
-
-    The trigger's name has a new UUID in it, so one of that name can only be
-    the one that was asked for.
-    """
-    try:
-        return next(mistral_.triggers(name=values['name']))
-    except StopIteration:
-        raise failure from None
-    except exceptions.ScheduleError:
-        LOG.warning(
-            _(
-                'It is not known whether the schedule was created. Look for '
-                'it in "openstack database backup schedule list" before you '
-                'try again.'
-            )
-        )
-        raise failure from None
-
-
-def _workbook(mistral_: mistral.Mistral, row: mistral.Row) -> Workbook:
+def _workbook(mistral_: mistral.Mistral, row: mistral.Row) -> models.Workbook:
     text = row.get('definition') or ''
     # Deleting the workflow leaves the workbook as it was.
     present = mistral_.workflows(models.WORKFLOW)
-    return Workbook(
+    return models.Workbook(
         name=str(row['name']),
         scope=str(row['scope']),
         project_id=row.get('project_id'),
@@ -822,11 +579,8 @@ def _check_overwrite(mistral_: mistral.Mistral, text: str) -> None:
     takes = workbook.inputs(workbook.definition())
     silenced = [
         each.trigger_name
-        for each in _schedules(
-            mistral_.triggers(
-                workflow_name=models.WORKFLOW,
-                all_projects=mistral_.sees_other_projects(),
-            )
+        for each in lookup.schedules(
+            mistral_, all_projects=mistral_.sees_other_projects()
         )
         if not takes.accept(each.input)
     ]

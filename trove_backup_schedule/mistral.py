@@ -174,10 +174,30 @@ class Mistral:
     def trigger_create(self, values: Mapping[str, Any]) -> Row:
         """Create a cron trigger, and with it a Keystone trust.
 
+        :param values: as Mistral's API has them. The name must be one that
+            nobody else would choose: by it the trigger is found again if
+            Mistral acts but its answer is lost.
         :raises NotFoundError: if the workflow doesn't exist.
         :raises ConflictError: if the name is taken.
         """
-        return self._object('POST', '/cron_triggers', json.dumps(values))
+        try:
+            return self._object('POST', '/cron_triggers', json.dumps(values))
+        except exceptions.ServiceError as exc:
+            if exc.status is not None and exc.status < 500:
+                raise
+            try:
+                return next(self.triggers(name=values['name']))
+            except StopIteration:
+                raise exc from None
+            except exceptions.ScheduleError:
+                LOG.warning(
+                    _(
+                        'It is not known whether Mistral has created the '
+                        'cron trigger "%s". Look for it before you try again.'
+                    ),
+                    values['name'],
+                )
+                raise exc from None
 
     def trigger_delete(self, trigger_id: str) -> None:
         """Delete a cron trigger, and with it its trust."""

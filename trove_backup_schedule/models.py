@@ -237,6 +237,25 @@ class ScheduleExecution:
         )
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Workbook:
+    """The workbook in Mistral. All times are aware and in UTC.
+
+    :ivar scope: ``private`` or ``public``.
+    :ivar workflows: names of the workflows that its text defines.
+    :ivar current: whether its text is the packaged one, and the workflow that
+        it defines is there.
+    """
+
+    name: str
+    scope: str
+    project_id: str | None
+    workflows: list[str]
+    current: bool
+    created_at: datetime.datetime | None
+    updated_at: datetime.datetime | None
+
+
 def triggered_by(description: object) -> str | None:
     """Give the ID of the cron trigger that an execution's description names.
 

@@ -3,16 +3,14 @@
 """Database backup workbook action implementations."""
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from osc_lib.cli import format_columns
 
+from trove_backup_schedule import models
 from trove_backup_schedule.i18n import _
 from trove_backup_schedule.osc import columns
 from trove_backup_schedule.osc import command
-
-if TYPE_CHECKING:
-    from trove_backup_schedule import adapter
 
 _DETAILS = (
     'created_at',
@@ -26,7 +24,7 @@ _DETAILS = (
 
 
 def _details(
-    workbook: 'adapter.Workbook',
+    workbook: models.Workbook,
 ) -> tuple[tuple[str, ...], tuple[Any, ...]]:
     return _DETAILS, (
         columns.Time(workbook.created_at),

@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""How schedules and their executions are found among Mistral's rows."""
+
+from collections.abc import Iterable, Iterator
+import contextlib
+import dataclasses
+import itertools
+import logging
+
+from trove_backup_schedule import exceptions
+from trove_backup_schedule import mistral
+from trove_backup_schedule import models
+from trove_backup_schedule.i18n import _
+
+LOG = logging.getLogger(__name__)
+
+
+def schedule(
+    mistral_: mistral.Mistral,
+    name_or_id: str,
+    all_projects: bool = False,
+) -> models.Schedule:
+    """Find a schedule by its ID or name, or by those of its trigger.
+
+    :raises NotFoundError: if there is none.
+    :raises NotUniqueError: if several have the name.
+    :raises RefusedError: if it is the ID or the name of a cron trigger that is
+        no schedule.
+    """
+
+    if not name_or_id:
+        raise _no_schedule(name_or_id)
+    if models.is_uuid(name_or_id):
+        found = [
+            each
+            for each in _named_like(mistral_, name_or_id, all_projects)
+            if each.id == name_or_id
+        ]
+        if found:
+            return models.only(found, _('schedule'), name_or_id)
+        with contextlib.suppress(exceptions.NotFoundError):
+            return _carried_by(mistral_.trigger(name_or_id))
+    candidates = itertools.chain(
+        _named_like(mistral_, f':{name_or_id}:', all_projects),
+        _foreign(mistral_, all_projects),
+    )
+    # A trigger of others may be named as if it were made here.
+    named = {s.trigger_id: s for s in candidates if s.name == name_or_id}
+    if named:
+        return models.only(list(named.values()), _('schedule'), name_or_id)
+    try:
+        row = mistral_.trigger(name_or_id)
+    except exceptions.NotFoundError:
+        raise _no_schedule(name_or_id) from None
+    return _carried_by(row)
+
+
+def schedules(
+    mistral_: mistral.Mistral,
+    *,
+    after: models.Schedule | None = None,
+    page: int | None = None,
+    all_projects: bool = False,
+) -> Iterator[models.Schedule]:
+    """Give all schedules, oldest trigger first.
+
+    :param after: the schedule after which to begin.
+    :param page: rows to ask for at once, for one who wants few.
+    """
+    return _schedules(
+        mistral_.triggers(
+            workflow_name=models.WORKFLOW,
+            all_projects=all_projects,
+            marker=after.trigger_id if after else None,
+            page=page,
+        )
+    )
+
+
+def schedules_of(
+    mistral_: mistral.Mistral,
+    instance_id: str,
+    *,
+    after: models.Schedule | None = None,
+    all_projects: bool = False,
+) -> list[models.Schedule]:
+    """Give the schedules of an instance, oldest trigger first.
+
+    :param after: the schedule after which to begin.
+    """
+    candidates = itertools.chain(
+        _named_like(mistral_, instance_id, all_projects),
+        _foreign(mistral_, all_projects),
+    )
+    # A trigger of others may have the instance in its name too.
+    found = {
+        each.trigger_id: each
+        for each in candidates
+        if each.instance == instance_id
+    }
+    ordered = sorted(found.values(), key=_age)
+    return [
+        each for each in ordered if after is None or _age(each) > _age(after)
+    ]
+
+
+def executions_of(
+    mistral_: mistral.Mistral,
+    schedule: models.Schedule,
+    *,
+    marker: str = '',
+    page: int | None = None,
+) -> Iterator[models.ScheduleExecution]:
+    """Give the executions that a schedule's trigger has started, newest first.
+
+    :param marker: ID of the execution after which to begin; it may be one of
+        another schedule.
+    :param page: rows to ask for at once, for one who wants few.
+    """
+    _check_marker(marker)
+    for row in mistral_.executions(
+        workflow_name=models.WORKFLOW,
+        description=_has(schedule.trigger_id),
+        marker=marker,
+        page=page,
+    ):
+        run = models.ScheduleExecution.from_execution(row)
+        if run.trigger_id == schedule.trigger_id:
+            yield dataclasses.replace(run, schedule_id=schedule.id)
+
+
+def execution(
+    mistral_: mistral.Mistral, execution_id: str
+) -> models.ScheduleExecution:
+    """Give the execution of this ID, in full.
+
+    :raises NotFoundError: if there is none.
+    :raises RefusedError: if it is one of another workflow.
+    """
+    if not models.is_uuid(execution_id):
+        raise _no_execution(execution_id)
+    try:
+        row = mistral_.execution(execution_id)
+    except exceptions.NotFoundError:
+        raise _no_execution(execution_id) from None
+    if row.get('workflow_name') != models.WORKFLOW:
+        raise exceptions.RefusedError(
+            _(
+                'The execution %(id)s is no backup: it runs the workflow '
+                '%(workflow)s. It is left alone.'
+            )
+            % {'id': execution_id, 'workflow': row.get('workflow_name')}
+        )
+    return models.ScheduleExecution.from_execution(row)
+
+
+def executions(
+    mistral_: mistral.Mistral, *, marker: str = '', page: int | None = None
+) -> Iterator[models.ScheduleExecution]:
+    """Give all executions of the project, newest first."""
+    _check_marker(marker)
+    return map(
+        models.ScheduleExecution.from_execution,
+        mistral_.executions(
+            workflow_name=models.WORKFLOW, marker=marker, page=page
+        ),
+    )
+
+
+def recency(run: models.ScheduleExecution) -> tuple[float, str]:
+    """Give the key for Mistral's order of executions, newest first.
+
+    Those of the same second come in the order of their IDs. It must be the
+    same here, for a marker means a place in that order.
+    """
+    return (-run.created_at.timestamp() if run.created_at else 0.0, run.id)
+
+
+def _has(text: str) -> str:
+    r"""Make the filter for columns that contain a text.
+
+    Mistral puts the text into an SQL LIKE as it is. There ``\`` would take
+    the next character's meaning away, so any character may stand for it. What
+    comes back is always compared exactly.
+    """
+    return f'has:{text}'.replace('\\', '_')
+
+
+def _age(schedule: models.Schedule) -> tuple[float, str]:
+    """Give the key for Mistral's order of triggers, oldest first."""
+    created = schedule.created_at
+    return (created.timestamp() if created else 0.0, schedule.trigger_id)
+
+
+def _named_like(
+    mistral_: mistral.Mistral, text: str, all_projects: bool
+) -> Iterator[models.Schedule]:
+    """Give the schedules that have a text in the name of their trigger."""
+    return _schedules(
+        mistral_.triggers(
+            workflow_name=models.WORKFLOW,
+            name=_has(text),
+            all_projects=all_projects,
+        )
+    )
+
+
+def _schedules(rows: Iterable[mistral.Row]) -> Iterator[models.Schedule]:
+    """Read schedules, leaving out the triggers that are none."""
+    for row in rows:
+        try:
+            yield models.Schedule.from_trigger(row)
+        except models.NotAScheduleError as exc:
+            LOG.debug('Cron trigger %s is no schedule: %s', row.get('id'), exc)
+
+
+def _foreign(
+    mistral_: mistral.Mistral, all_projects: bool
+) -> Iterator[models.Schedule]:
+    """Give the schedules that were made by other means.
+
+    Their instance and name are in the workflow's input, which Mistral can't
+    filter by, so all of them have to be read. Those made here, which may be
+    far more, are left out by the order of the triggers' names.
+    """
+    for bound in (
+        f'lt:{models.NAME_PREFIX}',
+        f'gte:{models.NAME_PREFIX_END}',
+    ):
+        yield from _schedules(
+            mistral_.triggers(
+                workflow_name=models.WORKFLOW,
+                name=bound,
+                all_projects=all_projects,
+            )
+        )
+
+
+def _carried_by(row: mistral.Row) -> models.Schedule:
+    try:
+        return models.Schedule.from_trigger(row)
+    except models.NotAScheduleError as exc:
+        raise exceptions.RefusedError(
+            _(
+                'The cron trigger "%(name)s" is no backup schedule: '
+                '%(reason)s. It is left alone.'
+            )
+            % {'name': row.get('name'), 'reason': exc}
+        ) from exc
+
+
+def _check_marker(marker: str) -> None:
+    if marker and not models.is_uuid(marker):
+        raise _no_execution(marker)
+
+
+def _no_schedule(text: str) -> exceptions.NotFoundError:
+    return exceptions.NotFoundError(
+        _(
+            'No schedule with the name or ID "%s" in this project. See: '
+            'openstack database backup schedule list'
+        )
+        % text
+    )
+
+
+def _no_execution(text: str) -> exceptions.NotFoundError:
+    return exceptions.NotFoundError(
+        _(
+            'No execution with the ID "%s" in this project. See: openstack '
+            'database backup execution list'
+        )
+        % text
+    )
