@@ -500,6 +500,9 @@ class BackupSchedules:
         schedule: models.Schedule,
         instance: Any,
     ) -> None:
+        if schedule.instance == _id(instance):
+            # Given by its ID, the instance may be gone.
+            return
         found = self._find_instance(instance, mistral_)
         if schedule.instance != found.id:
             raise exceptions.InvalidValueError(
@@ -548,7 +551,12 @@ def _create_trigger(
 def _workbook(mistral_: mistral.Mistral, row: mistral.Row) -> models.Workbook:
     text = row.get('definition') or ''
     # Deleting the workflow leaves the workbook as it was.
-    present = mistral_.workflows(models.WORKFLOW)
+    present = [
+        each
+        for each in mistral_.workflows(models.WORKFLOW)
+        if each.get('scope') == 'public'
+        or each.get('project_id') == row.get('project_id')
+    ]
     return models.Workbook(
         name=str(row['name']),
         scope=str(row['scope']),

@@ -134,14 +134,14 @@ def parse_time(text: str) -> datetime.datetime:
     """
     try:
         moment = datetime.datetime.fromisoformat(text)
-    except ValueError as exc:
+        if moment.tzinfo is None:
+            return moment.replace(tzinfo=datetime.UTC)
+        return moment.astimezone(datetime.UTC)
+    except (ValueError, OverflowError) as exc:
         raise exceptions.InvalidValueError(
             _('"%s" is not an ISO 8601 time. Example: 2030-01-31T03:00:00Z')
             % text
         ) from exc
-    if moment.tzinfo is None:
-        return moment.replace(tzinfo=datetime.UTC)
-    return moment.astimezone(datetime.UTC)
 
 
 def validate_first_time(
@@ -174,4 +174,12 @@ def validate_first_time(
             }
         )
     whole = moment.replace(second=0, microsecond=0)
-    return whole if whole == moment else whole + datetime.timedelta(minutes=1)
+    if whole == moment:
+        return whole
+    try:
+        return whole + datetime.timedelta(minutes=1)
+    except OverflowError as exc:
+        raise exceptions.InvalidValueError(
+            _('The first execution time %s is beyond the calendar.')
+            % moment.isoformat(timespec='seconds')
+        ) from exc

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import contextlib
 import http
 import re
+import ssl
 
 from keystoneauth1 import exceptions as ksa
 import requests
@@ -16,15 +17,24 @@ from trove_backup_schedule.i18n import _
 
 _ADDRESS = re.compile(r'https?://[^\s/?]+')
 
+# What is raised before there is a connection: the first is the base of all
+# that urllib3 has for that.
+_NEVER_SENT = (
+    urllib3_exceptions.ConnectTimeoutError,
+    ssl.SSLCertVerificationError,
+)
+
 # Keystone's words for it: keystone/api/trusts.py.
 _NO_TRUST = 'Delegated tokens cannot manage trusts'
 
 
 @contextlib.contextmanager
-def requests_to(service: str) -> Iterator[None]:
+def requests_to(service: str, address: str | None = None) -> Iterator[None]:
     """Give the failures of a request a class and a message of our own.
 
     :param service: the service that is asked, as a user knows it.
+    :param address: how the URLs of its answers begin. An error that comes
+        from elsewhere is Keystone's: a session may log in at any request.
     :raises ServiceUnavailableError: if it could not be reached, so that it
         has surely done nothing.
     :raises AuthorizationError: if Keystone refused to log the caller in.
@@ -40,9 +50,16 @@ def requests_to(service: str) -> Iterator[None]:
         raise _disconnected(service, exc) from exc
     except ksa.EndpointNotFound as exc:
         raise not_in_catalogue(service) from exc
-    except ksa.HttpError as exc:
-        raise error_for(service, exc.http_status, reason_in(exc)) from exc
     except ksa.ClientException as exc:
+        if isinstance(exc, ksa.HttpError):
+            if address is not None and str(exc.url).startswith(address):
+                raise error_for(
+                    service, exc.http_status, reason_in(exc)
+                ) from exc
+            if exc.http_status != http.HTTPStatus.NOT_FOUND:
+                raise error_for(
+                    'Keystone', exc.http_status, reason_in(exc)
+                ) from exc
         raise exceptions.AuthorizationError(
             _('Logging in to the cloud failed: %s') % exc
         ) from exc
@@ -178,11 +195,7 @@ def _disconnected(service: str, exc: Exception) -> exceptions.ScheduleError:
         'reason': getattr(causes[-1], 'strerror', None)
         or type(causes[-1]).__name__,
     }
-    # The base of all that urllib3 raises before it has a connection.
-    if any(
-        isinstance(each, urllib3_exceptions.ConnectTimeoutError)
-        for each in causes
-    ):
+    if any(isinstance(each, _NEVER_SENT) for each in causes):
         return exceptions.ServiceUnavailableError(
             _(
                 "%(service)s can't be reached at %(address)s: %(reason)s. "

@@ -40,7 +40,9 @@ def schedule(
         if found:
             return models.only(found, _('schedule'), name_or_id)
         with contextlib.suppress(exceptions.NotFoundError):
-            return _carried_by(mistral_.trigger(name_or_id))
+            return _carried_by(
+                mistral_.trigger(name_or_id, all_projects=all_projects)
+            )
     candidates = itertools.chain(
         _named_like(mistral_, f':{name_or_id}:', all_projects),
         _foreign(mistral_, all_projects),
@@ -50,7 +52,7 @@ def schedule(
     if named:
         return models.only(list(named.values()), _('schedule'), name_or_id)
     try:
-        row = mistral_.trigger(name_or_id)
+        row = mistral_.trigger(name_or_id, all_projects=all_projects)
     except exceptions.NotFoundError:
         raise _no_schedule(name_or_id) from None
     return _carried_by(row)

@@ -158,18 +158,14 @@ class Mistral:
             marker,
         )
 
-    def trigger(self, identifier: str) -> Row:
-        """Give the own project's cron trigger of this ID or name.
+    def trigger(self, identifier: str, *, all_projects: bool = False) -> Row:
+        """Give the cron trigger of this ID or name.
 
+        :param all_projects: take one of another project too.
         :raises NotFoundError: if there is none.
         """
         row = self._object('GET', f'/cron_triggers/{_quote(identifier)}')
-        if self.project_id and row.get('project_id') != self.project_id:
-            raise exceptions.NotFoundError(
-                _('The cron trigger %s belongs to another project.')
-                % identifier
-            )
-        return row
+        return row if all_projects else self._own(row)
 
     def trigger_create(self, values: Mapping[str, Any]) -> Row:
         """Create a cron trigger, and with it a Keystone trust.
@@ -232,13 +228,9 @@ class Mistral:
 
         :raises NotFoundError: if there is none.
         """
-        row = self._object('GET', f'/executions/{_quote(execution_id)}')
-        if self.project_id and row.get('project_id') != self.project_id:
-            raise exceptions.NotFoundError(
-                _('The execution %s belongs to another project.')
-                % execution_id
-            )
-        return row
+        return self._own(
+            self._object('GET', f'/executions/{_quote(execution_id)}')
+        )
 
     def execution_delete(self, execution_id: str) -> None:
         """Delete an execution that has ended.
@@ -285,6 +277,14 @@ class Mistral:
         )
 
     # HTTP.
+
+    def _own(self, row: Row) -> Row:
+        """Give a row of the own project: an admin is shown all."""
+        if self.project_id and row.get('project_id') != self.project_id:
+            raise exceptions.NotFoundError(
+                _('%s belongs to another project.') % row.get('id')
+            )
+        return row
 
     def _rows(
         self,
@@ -337,7 +337,7 @@ class Mistral:
         content_type: str = 'application/json',
     ) -> requests.Response:
         send = getattr(self._http, method.lower())
-        with http.requests_to(SERVICE):
+        with http.requests_to(SERVICE, self._http.base_url):
             response: requests.Response
             if body is None:
                 response = send(path)

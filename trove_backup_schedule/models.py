@@ -6,7 +6,7 @@ A schedule is a Mistral cron trigger on :data:`WORKFLOW`. Mistral can filter
 triggers by their name, and cannot filter by their input, so the triggers made
 here carry in their name whatever a schedule is looked up by::
 
-    trovebackup:<schedule name>:<instance ID>:<schedule ID>:<generation>
+    trovebackup1:<schedule name>:<instance ID>:<schedule ID>:<generation>
 
 The schedule's ID is chosen here and not the trigger's own, which is lost when
 a trigger has to be replaced: Mistral can't update one. The generation counts
@@ -31,14 +31,16 @@ from trove_backup_schedule.i18n import _
 #: The workflow that makes one backup; see ``workbook/trove.yaml``.
 WORKFLOW = 'trove.backup_create'
 
-#: Starts the name of every trigger made here. Letters only, so that databases
-#: that skip punctuation when they compare still sort these names together.
-NAME_PREFIX = 'trovebackup'
+#: Starts the name of every trigger made here, and is reserved for them. It
+#: ends in a digit, the version of the form, because databases agree on the
+#: order of digits and not on that of punctuation.
+NAME_PREFIX = 'trovebackup1'
 
-#: The first text after every name that starts with :data:`NAME_PREFIX`.
-NAME_PREFIX_END = 'trovebackuq'
+#: Comes right after every name that starts with :data:`NAME_PREFIX`.
+NAME_PREFIX_END = 'trovebackup2'
 
-#: A trigger's name has 200 characters, of which 91 are spoken for.
+#: A trigger's name has 200 characters. The other parts take 88 and the
+#: generation's digits.
 MAX_NAME_LENGTH = 100
 
 #: Trove keeps a backup's description in 512 characters, and its API takes 255.
@@ -264,7 +266,8 @@ def triggered_by(description: object) -> str | None:
     values = _json_object(description) or {}
     origin = values.get('triggered_by')
     if isinstance(origin, dict) and origin.get('type') == 'cron_trigger':
-        return str(origin.get('id'))
+        trigger_id = origin.get('id')
+        return trigger_id if isinstance(trigger_id, str) else None
     return None
 
 

@@ -150,17 +150,24 @@ def _pages(page: Callable[..., Any]) -> Iterator[Any]:
 def _requests() -> Iterator[None]:
     """Give the failures of python-troveclient a class of our own."""
     from troveclient import exceptions as trove_exceptions
-    from troveclient.apiclient import exceptions as http_exceptions
 
     with http.requests_to(SERVICE):
         try:
             yield
-        except http_exceptions.HttpError as exc:
+        except trove_exceptions.HttpError as exc:
             raise http.error_for(
                 SERVICE, exc.http_status, exc.message
             ) from exc
+        except trove_exceptions.EndpointNotFound as exc:
+            raise http.not_in_catalogue(SERVICE) from exc
         except trove_exceptions.ClientException as exc:
-            raise http.error_for(SERVICE, exc.code, exc.message) from exc
+            raise exceptions.ServiceError(
+                _("%(service)s can't be asked: %(reason)s")
+                % {'service': SERVICE, 'reason': exc}
+            ) from exc
+        except (AttributeError, LookupError, TypeError, ValueError) as exc:
+            # python-troveclient takes the form of an answer for granted.
+            raise http.nonsense(SERVICE) from exc
 
 
 def _instance(resource: Any) -> Instance:

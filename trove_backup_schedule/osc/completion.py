@@ -35,6 +35,10 @@ _LISTED_BY: Mapping[str, str] = {
     'source_instance': 'instance_list',
 }
 
+# How many are asked for where there may be very many: a list that takes
+# longer than people wait for helps nobody.
+_MOST: Mapping[str, int] = {'execution_list': 100, 'schedule_list': 1000}
+
 # A name cmd2 can put on the command line: it quotes spaces, but neither
 # escapes quotes nor notices what would end or redirect the command. A
 # leading dash would make an option of it.
@@ -365,9 +369,12 @@ class CloudValues:
 
     def _list(self, method: str) -> Iterable[Named]:
         manager = self._manager()
-        things: Iterable[Named] = ()
-        if manager is not None:
-            things = getattr(manager.database_backup_schedule, method)()
+        if manager is None:
+            return ()
+        options = {'limit': _MOST[method]} if method in _MOST else {}
+        things: Iterable[Named] = getattr(
+            manager.database_backup_schedule, method
+        )(**options)
         return things
 
     def _manager(self) -> Any:
