@@ -154,6 +154,7 @@ class BackupSchedules:
             {
                 'name': str(trigger_name),
                 'workflow_name': models.WORKFLOW,
+                'workflow_params': models.WORKFLOW_PARAMS,
                 'pattern': normal,
                 'first_execution_time': (
                     f'{first_time:%Y-%m-%d %H:%M}' if first_time else None

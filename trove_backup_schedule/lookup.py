@@ -43,14 +43,22 @@ def schedule(
             return _carried_by(
                 mistral_.trigger(name_or_id, all_projects=all_projects)
             )
-    candidates = itertools.chain(
-        _named_like(mistral_, f':{name_or_id}:', all_projects),
-        _foreign(mistral_, all_projects),
+    searches: tuple[tuple[Iterator[models.Schedule], ...], ...] = (
+        (
+            _named_like(mistral_, f':{name_or_id}:', all_projects),
+            _plain(mistral_, all_projects),
+        ),
+        (_foreign(mistral_, all_projects),),
     )
-    # A trigger of others may be named as if it were made here.
-    named = {s.trigger_id: s for s in candidates if s.name == name_or_id}
-    if named:
-        return models.only(list(named.values()), _('schedule'), name_or_id)
+    for each_search in searches:
+        # A trigger of others may be named as if it were made here.
+        named = {
+            each.trigger_id: each
+            for each in itertools.chain(*each_search)
+            if each.name == name_or_id
+        }
+        if named:
+            return models.only(list(named.values()), _('schedule'), name_or_id)
     try:
         row = mistral_.trigger(name_or_id, all_projects=all_projects)
     except exceptions.NotFoundError:
@@ -217,14 +225,31 @@ def _schedules(rows: Iterable[mistral.Row]) -> Iterator[models.Schedule]:
             LOG.debug('Cron trigger %s is no schedule: %s', row.get('id'), exc)
 
 
+def _plain(
+    mistral_: mistral.Mistral, all_projects: bool
+) -> Iterator[models.Schedule]:
+    """Give the schedules whose triggers have no workflow parameters.
+
+    Those are all that were made by python-troveclient or in its way, and none
+    made here. Their name is in the workflow's input, which Mistral can't
+    filter by, so all of them have to be read.
+    """
+    return _schedules(
+        mistral_.triggers(
+            workflow_name=models.WORKFLOW,
+            workflow_params='{}',
+            all_projects=all_projects,
+        )
+    )
+
+
 def _foreign(
     mistral_: mistral.Mistral, all_projects: bool
 ) -> Iterator[models.Schedule]:
-    """Give the schedules that were made by other means.
+    """Give the schedules that were not made here, with parameters or without.
 
-    Their instance and name are in the workflow's input, which Mistral can't
-    filter by, so all of them have to be read. Those made here, which may be
-    far more, are left out by the order of the triggers' names.
+    It takes one request more than :func:`_plain`. Those made here, which may
+    be far more, are left out by the order of the triggers' names.
     """
     for bound in (
         f'lt:{models.NAME_PREFIX}',

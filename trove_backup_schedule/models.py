@@ -39,6 +39,10 @@ NAME_PREFIX = 'trovebackup1'
 #: Comes right after every name that starts with :data:`NAME_PREFIX`.
 NAME_PREFIX_END = 'trovebackup2'
 
+#: Goes with every trigger made here. Mistral can filter by equality with it,
+#: so that triggers without parameters can be had without these.
+WORKFLOW_PARAMS = {'env': {'made_by': 'trove-backup-schedule'}}
+
 #: A trigger's name has 200 characters. The other parts take 88 and the
 #: generation's digits.
 MAX_NAME_LENGTH = 100

@@ -7,7 +7,9 @@ import contextlib
 import dataclasses
 from typing import Any
 
+from keystoneauth1 import exceptions as ksa
 from keystoneauth1 import session as ksa_session
+import requests
 
 from trove_backup_schedule import exceptions
 from trove_backup_schedule import http
@@ -165,8 +167,11 @@ def _requests() -> Iterator[None]:
                 _("%(service)s can't be asked: %(reason)s")
                 % {'service': SERVICE, 'reason': exc}
             ) from exc
-        except (AttributeError, LookupError, TypeError, ValueError) as exc:
-            # python-troveclient takes the form of an answer for granted.
+        except (ksa.ClientException, requests.RequestException):
+            raise
+        except Exception as exc:
+            # python-troveclient takes the form of an answer for granted, and
+            # raises a plain Exception where there is none.
             raise http.nonsense(SERVICE) from exc
 
 
