@@ -125,13 +125,13 @@ class BackupSchedules:
         """
         normal = cron.validate(pattern)
         models.validate_name(name)
-        if description:
+        if description is not None:
             models.validate_description(description)
-        if swift_container:
+        if swift_container is not None:
             models.validate_swift_container(swift_container)
         if count is not None:
             models.validate_count(count)
-        if parent_id and incremental:
+        if parent_id is not None and incremental:
             raise exceptions.InvalidValueError(
                 _(
                     'A schedule builds on one parent or on the newest backup, '
@@ -144,7 +144,7 @@ class BackupSchedules:
             )
         mistral_ = self._mistral(mistral_client)
         found = self._find_instance(instance, mistral_)
-        if parent_id:
+        if parent_id is not None:
             parent_id = self._find_parent(parent_id, found).id
         trigger_name = models.TriggerName(
             name=name, instance=found.id, schedule_id=models.new_id()
@@ -267,7 +267,7 @@ class BackupSchedules:
         mistral_ = self._mistral(mistral_client)
         runs: Iterable[models.ScheduleExecution]
         if schedule is not None:
-            found = lookup.schedule(mistral_, _id(schedule))
+            found = lookup.schedule(mistral_, _id(schedule), thorough=False)
             if instance is not None:
                 self._check_instance(mistral_, found, instance)
             runs = lookup.executions_of(

@@ -19,10 +19,15 @@ LOG = logging.getLogger(__name__)
 def schedule(
     mistral_: mistral.Mistral,
     name_or_id: str,
+    *,
+    thorough: bool = True,
     all_projects: bool = False,
 ) -> models.Schedule:
     """Find a schedule by its ID or name, or by those of its trigger.
 
+    :param thorough: before a name is taken for unique, look through the rare
+        triggers with workflow parameters of others too, which takes one more
+        request.
     :raises NotFoundError: if there is none.
     :raises NotUniqueError: if several have the name.
     :raises RefusedError: if it is the ID or the name of a cron trigger that is
@@ -43,18 +48,12 @@ def schedule(
             return _carried_by(
                 mistral_.trigger(name_or_id, all_projects=all_projects)
             )
-    searches: tuple[tuple[Iterator[models.Schedule], ...], ...] = (
-        (
-            _named_like(mistral_, f':{name_or_id}:', all_projects),
-            _plain(mistral_, all_projects),
-        ),
-        (_foreign(mistral_, all_projects),),
-    )
-    for each_search in searches:
+    ours = [*_named_like(mistral_, f':{name_or_id}:', all_projects)]
+    for others in (_foreign,) if thorough else (_plain, _foreign):
         # A trigger of others may be named as if it were made here.
         named = {
             each.trigger_id: each
-            for each in itertools.chain(*each_search)
+            for each in (*ours, *others(mistral_, all_projects))
             if each.name == name_or_id
         }
         if named:

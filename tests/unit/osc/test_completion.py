@@ -404,7 +404,7 @@ class Manager:
     def database_backup_schedule(self) -> Any:
         if not self.auth_ref:
             raise AssertionError('not logged in')
-        return SimpleNamespace(schedule_list=lambda: SCHEDULES)
+        return SimpleNamespace(schedule_list=lambda limit: SCHEDULES[:limit])
 
 
 class CloudValuesTests(testtools.TestCase):

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+
+import datetime
+import json
+
+from tests.unit import base
+from trove_backup_schedule.osc import columns
+
+
+class TestTime(base.TestCase):
+    def test_both_forms_are_in_utc_and_to_the_second(self) -> None:
+        east = datetime.timezone(datetime.timedelta(hours=5, minutes=45))
+        for moment in (
+            datetime.datetime(2030, 1, 31, 3, 0, tzinfo=datetime.UTC),
+            datetime.datetime(2030, 1, 31, 3, 0, 0, 999, datetime.UTC),
+            datetime.datetime(2030, 1, 31, 8, 45, tzinfo=east),
+        ):
+            with self.case(moment):
+                column = columns.Time(moment)
+                self.assertEqual(
+                    '2030-01-31 03:00:00 UTC', column.human_readable()
+                )
+                self.assertEqual(
+                    '2030-01-31T03:00:00+00:00', column.machine_readable()
+                )
+
+    def test_no_time(self) -> None:
+        column = columns.Time(None)
+        self.assertEqual('', column.human_readable())
+        self.assertIsNone(column.machine_readable())
+
+
+class TestJsonObject(base.TestCase):
+    def test_people_read_json_and_machines_get_the_object(self) -> None:
+        value = {'name': 'nächtlich', 'parent_id': None}
+        for kind in (columns.JsonObject, columns.ShortJsonObject):
+            with self.case(kind):
+                column = kind(value)
+                text = column.human_readable()
+                self.assertIn('nächtlich', text)
+                self.assertEqual(value, json.loads(text))
+                self.assertEqual(value, column.machine_readable())
+
+    def test_only_people_and_only_in_lists_see_it_cut(self) -> None:
+        longest = {'a': 'x' * 91}
+        longer = {'a': 'x' * 92}
+        for value, cut in ((longest, False), (longer, True)):
+            with self.case(value):
+                column = columns.ShortJsonObject(value)
+                text = json.dumps(value)
+                self.assertEqual(
+                    text[:100] + '...' if cut else text,
+                    column.human_readable(),
+                )
+                self.assertEqual(value, column.machine_readable())
+                self.assertEqual(
+                    text, columns.JsonObject(value).human_readable()
+                )

@@ -1,0 +1,1520 @@
+# SPDX-License-Identifier: Apache-2.0
+
+import datetime
+import types
+from typing import Any
+import urllib.parse
+
+from mistralclient.api.v2 import client as mistralclient
+from troveclient.v1 import client as troveclient
+
+from tests.unit import base
+from tests.unit import fakes
+from tests.unit.fakes import execution
+from tests.unit.fakes import our_trigger
+from tests.unit.fakes import schedule_id
+from tests.unit.fakes import trigger
+import trove_backup_schedule
+from trove_backup_schedule import adapter
+from trove_backup_schedule import exceptions
+from trove_backup_schedule import models
+from trove_backup_schedule import workbook
+
+TRIGGERS = f'{base.MISTRAL}/cron_triggers'
+EXECUTIONS = f'{base.MISTRAL}/executions'
+WORKBOOKS = f'{base.MISTRAL}/workbooks'
+
+GONE = base.uid(0x300)
+BACKUP = base.uid(0xB)
+
+HTML = '<html><body>Bad gateway</body></html>'
+
+# What a LIKE of SQL takes for something else.
+WILD_NAMES = ('100%', 'a_b', 'a\\b', '%a', 'a\\%b', 'a\\_b', 'a:b', 'a::b')
+
+
+class AdapterTestCase(base.CloudTestCase):
+    """A member's adapter on a session, with two instances in Trove."""
+
+    ROLES = ['member']
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.log_in(self.ROLES)
+        self.mistral = fakes.Mistral(self.http, admin='admin' in self.ROLES)
+        self.triggers = self.mistral.rows['cron_triggers']
+        self.executions = self.mistral.rows['executions']
+        self.instances(
+            fakes.instance(),
+            fakes.instance(fakes.OTHER_INSTANCE, name='billing'),
+        )
+        self.http.get(f'{base.TROVE}/instances/{GONE}', status_code=404)
+        self.schedules = trove_backup_schedule.BackupSchedules(self.session())
+
+    def instances(self, *rows: fakes.Row) -> None:
+        url = f'{base.TROVE}/instances'
+        self.http.get(url, json={'instances': list(rows)})
+        for row in rows:
+            self.http.get(f'{url}/{row["id"]}', json={'instance': row})
+
+    def methods(self) -> list[str]:
+        """Give the requests to Mistral as ``GET cron_triggers``."""
+        return [
+            f'{each.method} {each.path.split("/")[2]}'
+            for each in self.sent(base.MISTRAL)
+        ]
+
+
+class TestConstruction(AdapterTestCase):
+    def test_something_must_be_given(self) -> None:
+        self.assertRaises(TypeError, adapter.BackupSchedules)
+
+    def test_nothing_is_asked_before_it_is_needed(self) -> None:
+        self.assertEqual([], self.http.request_history)
+
+    def test_one_login_does_for_all(self) -> None:
+        for _ in range(2):
+            self.schedules.schedule_list('orders')
+            self.schedules.execution_list()
+        self.assertEqual(1, len(self.sent(base.KEYSTONE)))
+
+    def test_a_service_that_is_not_needed_may_be_missing(self) -> None:
+        self.log_in(services=['workflowv2'])
+        self.assertEqual([], self.schedules.schedule_list())
+        exc = self.assertRaises(
+            exceptions.ServiceUnavailableError,
+            self.schedules.schedule_list,
+            'orders',
+        )
+        self.assertIn('Trove is not in the service catalogue', str(exc))
+        self.log_in(services=['database'])
+        schedules = adapter.BackupSchedules(self.session())
+        self.assertEqual(2, len(schedules.instance_list()))
+        self.assertRaises(
+            exceptions.ServiceUnavailableError, schedules.schedule_list
+        )
+
+    def test_endpoints_interface_and_region_are_honoured(self) -> None:
+        empty: fakes.Row = {'cron_triggers': []}
+        self.http.get('http://mistral.internal/v2/cron_triggers', json=empty)
+        self.http.get('http://m.example/v2/cron_triggers', json=empty)
+        self.http.get('http://t.example/v1/instances', json={'instances': []})
+        session = self.session()
+        for options, url in (
+            ({'interface': 'internal'}, 'http://mistral.internal'),
+            ({'workflow_endpoint': 'http://m.example'}, 'http://m.example'),
+        ):
+            with self.case(options):
+                made = adapter.BackupSchedules(session, **options)
+                made.schedule_list()
+                self.assertTrue(
+                    self.http.request_history[-1].url.startswith(url)
+                )
+        made = adapter.BackupSchedules(
+            session, database_endpoint='http://t.example/v1'
+        )
+        self.assertEqual([], made.instance_list())
+        self.assertRaises(
+            exceptions.ServiceUnavailableError,
+            adapter.BackupSchedules(session, region_name='East').instance_list,
+        )
+
+    def test_clients_that_are_there_already(self) -> None:
+        session = self.session()
+        self.triggers.append(our_trigger(1))
+        made = adapter.BackupSchedules(
+            mistral_client=mistralclient.Client(
+                mistral_url=base.MISTRAL, session=session
+            ),
+            trove_client=troveclient.Client(session=session),
+        )
+        self.assertEqual(1, len(made.schedule_list('orders')))
+
+    def test_a_client_that_was_not_given_is_missed_when_needed(self) -> None:
+        session = self.session()
+        only_mistral = adapter.BackupSchedules(
+            mistral_client=mistralclient.Client(
+                mistral_url=base.MISTRAL, session=session
+            )
+        )
+        self.assertEqual([], only_mistral.schedule_list())
+        self.assertRaises(TypeError, only_mistral.instance_list)
+        only_trove = adapter.BackupSchedules(
+            trove_client=troveclient.Client(session=session)
+        )
+        self.assertEqual(2, len(only_trove.instance_list()))
+        self.assertRaises(TypeError, only_trove.schedule_list)
+
+    def test_every_method_takes_another_mistral_client(self) -> None:
+        url = 'http://other.example/v2'
+        other = mistralclient.Client(mistral_url=url, session=self.session())
+        self.triggers.append(our_trigger(1))
+        missing = {'faultstring': 'It is not here'}
+        for name in ('cron_triggers', 'executions', 'workbooks'):
+            self.http.get(
+                f'{url}/{name}', json={'cron_triggers': [], 'executions': []}
+            )
+            self.http.get(
+                f'{url}/{name}/{base.uid(1)}', status_code=404, json=missing
+            )
+        self.http.get(f'{url}/workbooks/trove', status_code=404)
+        one = base.uid(1)
+        make = self.schedules
+        self.assertEqual([], make.schedule_list(None, other))
+        self.assertEqual([], make.execution_list(None, other))
+        for ask in (
+            lambda: make.schedule_show(one, other),
+            lambda: make.schedule_delete(one, other),
+            lambda: make.execution_show(one, other),
+            lambda: make.execution_delete(one, other),
+            lambda: make.workbook_show(other),
+        ):
+            self.assertRaises(exceptions.NotFoundError, ask)
+        self.assertEqual([], self.sent(base.MISTRAL))
+        self.assertEqual(1, len(make.schedule_list()))
+
+    def test_a_given_project_is_used(self) -> None:
+        self.triggers.append(
+            our_trigger(1, project_id=base.OTHER_PROJECT, scope='public')
+        )
+        self.assertEqual([], self.schedules.schedule_list())
+        made = adapter.BackupSchedules(
+            self.session(), project_id=base.OTHER_PROJECT
+        )
+        self.assertEqual(1, len(made.schedule_list()))
+
+    def test_instances_and_backups(self) -> None:
+        self.http.get(
+            f'{base.TROVE}/backups',
+            json={'backups': [fakes.backup(BACKUP)]},
+        )
+        self.assertEqual(
+            ['orders', 'billing'],
+            [each.name for each in self.schedules.instance_list()],
+        )
+        instance = types.SimpleNamespace(id=fakes.INSTANCE)
+        for given in (None, fakes.INSTANCE, instance):
+            with self.case(given):
+                (found,) = self.schedules.backup_list(given)
+                self.assertEqual(BACKUP, found.id)
+                asked = base.query(self.http.request_history[-1])
+                self.assertEqual(
+                    None if given is None else fakes.INSTANCE,
+                    asked.get('instance_id'),
+                )
+
+
+class TestScheduleCreate(AdapterTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.http.post(TRIGGERS, json=self._echo, status_code=201)
+        self.http.get(
+            f'{base.TROVE}/backups/{BACKUP}',
+            json={'backup': fakes.backup(BACKUP)},
+        )
+        self.http.get(
+            f'{base.TROVE}/backups',
+            json={'backups': [fakes.backup(BACKUP)]},
+        )
+
+    def _echo(self, request: Any, context: Any) -> fakes.Row:
+        row = trigger(1, **request.json())
+        self.triggers.append(row)
+        return row
+
+    def _posted(self) -> list[fakes.Row]:
+        return [
+            each.json()
+            for each in self.sent(base.MISTRAL)
+            if each.method == 'POST'
+        ]
+
+    def test_the_least_that_is_needed(self) -> None:
+        made = self.schedules.schedule_create(
+            'orders', ' 0  3 * * *', 'nightly'
+        )
+        (posted,) = self._posted()
+        self.assertEqual(
+            {
+                'name': f'trovebackup1:nightly:{fakes.INSTANCE}:{made.id}:1',
+                'workflow_name': 'trove.backup_create',
+                'workflow_params': {
+                    'env': {'made_by': 'trove-backup-schedule'}
+                },
+                'pattern': '0 3 * * *',
+                'first_execution_time': None,
+                'remaining_executions': None,
+                'workflow_input': {
+                    'instance': fakes.INSTANCE,
+                    'name': 'nightly',
+                    'description': None,
+                    'parent_id': None,
+                    'schedule_id': made.id,
+                },
+            },
+            posted,
+        )
+        self.assertTrue(models.is_uuid(made.id))
+        self.assertEqual('nightly', made.name)
+        self.assertEqual('0 3 * * *', made.pattern)
+        self.assertEqual(base.uid(1), made.trigger_id)
+        self.assertEqual(['POST cron_triggers'], self.methods())
+
+    def test_all_that_is_possible(self) -> None:
+        made = self.schedules.schedule_create(
+            'orders',
+            '@Daily',
+            'nightly: 100 %',
+            description='each night',
+            incremental=True,
+            swift_container='dumps',
+            storage_driver='swift',
+            count=7,
+            first_time=datetime.datetime(
+                2999, 12, 31, 23, 58, 1, tzinfo=datetime.UTC
+            ),
+        )
+        (posted,) = self._posted()
+        self.assertEqual(
+            ('@daily', '2999-12-31 23:59', 7),
+            (
+                posted['pattern'],
+                posted['first_execution_time'],
+                posted['remaining_executions'],
+            ),
+        )
+        self.assertEqual(
+            {
+                'instance': fakes.INSTANCE,
+                'name': 'nightly: 100 %',
+                'description': 'each night',
+                'parent_id': None,
+                'schedule_id': made.id,
+                'incremental': True,
+                'swift_container': 'dumps',
+                'storage_driver': 'swift',
+            },
+            posted['workflow_input'],
+        )
+        self.assertEqual('nightly: 100 %', made.name)
+
+    def test_two_of_the_same_kind_are_two(self) -> None:
+        first, second = (
+            self.schedules.schedule_create('orders', '@daily', 'nightly')
+            for _ in range(2)
+        )
+        self.assertNotEqual(first.id, second.id)
+
+    def test_the_instance_may_be_an_object_an_id_or_a_name(self) -> None:
+        thing = types.SimpleNamespace(id=fakes.INSTANCE)
+        for instance in (thing, fakes.INSTANCE, 'orders'):
+            with self.case(instance):
+                made = self.schedules.schedule_create(
+                    instance, '@daily', 'nightly'
+                )
+                self.assertEqual(fakes.INSTANCE, made.instance)
+
+    def test_the_parent_may_be_an_id_or_a_name(self) -> None:
+        for parent in (BACKUP, 'base'):
+            with self.case(parent):
+                made = self.schedules.schedule_create(
+                    'orders', '@daily', 'nightly', parent_id=parent
+                )
+                self.assertEqual(BACKUP, made.parent_id)
+                self.assertEqual(BACKUP, made.input['parent_id'])
+
+    def test_parents_that_cannot_be_one(self) -> None:
+        for changes, reason in (
+            ({'status': 'FAILED'}, 'is FAILED. Only one that is COMPLETED'),
+            ({'status': 'BUILDING'}, 'is BUILDING'),
+            (
+                {'instance_id': fakes.OTHER_INSTANCE},
+                f'is of the instance {fakes.OTHER_INSTANCE}',
+            ),
+        ):
+            with self.case(changes):
+                self.http.get(
+                    f'{base.TROVE}/backups/{BACKUP}',
+                    json={'backup': fakes.backup(BACKUP, **changes)},
+                )
+                exc = self.assertRaises(
+                    exceptions.InvalidValueError,
+                    self.schedules.schedule_create,
+                    'orders',
+                    '@daily',
+                    'nightly',
+                    parent_id=BACKUP,
+                )
+                self.assertIn(reason, str(exc))
+        self.assertEqual([], self._posted())
+
+    def test_impossible_values_are_refused_before_any_request(self) -> None:
+        past = datetime.datetime(2001, 1, 1, tzinfo=datetime.UTC)
+        for changes in (
+            {'pattern': '0 0 31 2 *'},
+            {'pattern': '* * * * * *'},
+            {'name': ''},
+            {'name': 'a/b'},
+            {'description': 'a\nb'},
+            {'swift_container': 'a b'},
+            {'count': 0},
+            {'first_time': past},
+            {'parent_id': BACKUP, 'incremental': True},
+        ):
+            with self.case(changes):
+                values: dict[str, Any] = {
+                    'pattern': '@daily',
+                    'name': 'nightly',
+                    **changes,
+                }
+                self.assertRaises(
+                    exceptions.InvalidValueError,
+                    self.schedules.schedule_create,
+                    'orders',
+                    **values,
+                )
+        self.assertEqual([], self.http.request_history)
+
+    def test_an_instance_that_is_not_there(self) -> None:
+        for instance in ('none', GONE, '../backups'):
+            with self.case(instance):
+                exc = self.assertRaises(
+                    exceptions.NotFoundError,
+                    self.schedules.schedule_create,
+                    instance,
+                    '@daily',
+                    'nightly',
+                )
+                self.assertIn(f'"{instance}"', str(exc))
+        self.assertEqual([], self._posted())
+
+    def test_an_instance_of_another_project(self) -> None:
+        self.instances(fakes.instance(tenant_id=base.OTHER_PROJECT))
+        exc = self.assertRaises(
+            exceptions.NotFoundError,
+            self.schedules.schedule_create,
+            fakes.INSTANCE,
+            '@daily',
+            'nightly',
+        )
+        self.assertIn(f'belongs to project {base.OTHER_PROJECT}', str(exc))
+        self.assertEqual([], self._posted())
+
+    def test_an_admin_schedules_instances_of_the_own_project(self) -> None:
+        self.instances(fakes.instance(tenant_id=base.PROJECT))
+        made = self.schedules.schedule_create('orders', '@daily', 'nightly')
+        self.assertEqual(fakes.INSTANCE, made.instance)
+
+
+class TestRefusedCreate(AdapterTestCase):
+    """What is made of Mistral's refusals: they are not tried again."""
+
+    def _create(self, **answer: Any) -> Any:
+        self.http.post(TRIGGERS, **answer)
+        return self.schedules.schedule_create('orders', '@daily', 'nightly')
+
+    def test_each_refusal_has_its_class_and_advice(self) -> None:
+        for status, words, expected, advice in (
+            (
+                404,
+                'Workflow not found [workflow_identifier=x]',
+                exceptions.NotFoundError,
+                'Load it with: openstack database backup workbook install',
+            ),
+            (
+                400,
+                'Invalid input [name=x, missing=[], unexpected=[y]]',
+                exceptions.ConflictError,
+                'Update it with: openstack database backup workbook install',
+            ),
+            (400, 'Wrong pattern', exceptions.ServiceError, 'Wrong pattern.'),
+            (409, 'Duplicate', exceptions.ConflictError, 'Duplicate.'),
+            (
+                403,
+                'Delegated tokens cannot manage trusts.',
+                exceptions.AuthorizationError,
+                'no application credential',
+            ),
+            (
+                500,
+                'Delegated tokens cannot manage trusts.',
+                exceptions.AuthorizationError,
+                'no application credential',
+            ),
+            (
+                403,
+                'Policy says no',
+                exceptions.AuthorizationError,
+                'Policy says no.',
+            ),
+        ):
+            with self.case(status, words):
+                self.http.reset_mock()
+                exc = self.assertRaises(
+                    expected,
+                    self._create,
+                    status_code=status,
+                    json={'faultstring': words},
+                )
+                self.assertIn(advice, str(exc))
+                self.assertEqual(['POST cron_triggers'], self.methods())
+
+    def test_a_refused_token_is_renewed_once(self) -> None:
+        exc = self.assertRaises(
+            exceptions.AuthorizationError, self._create, status_code=401
+        )
+        self.assertIn('HTTP 401', str(exc))
+        self.assertEqual(['POST cron_triggers'] * 2, self.methods())
+
+    def test_nobody_listens(self) -> None:
+        self.assertRaises(
+            exceptions.ServiceUnavailableError,
+            self._create,
+            exc=base.refused(),
+        )
+        self.assertEqual([], self.log.output.splitlines())
+
+
+class TestLostAnswer(AdapterTestCase):
+    """Mistral may have acted, though nobody was told."""
+
+    LOST: tuple[dict[str, Any], ...] = (
+        {'exc': base.dropped()},
+        {'status_code': 500, 'text': HTML},
+        {'status_code': 502, 'text': HTML},
+        {'status_code': 500, 'json': {'faultstring': 'Lost'}},
+        {'status_code': 504, 'text': ''},
+        {'status_code': 200, 'text': HTML},
+        {'status_code': 201, 'json': ['x']},
+    )
+
+    def _create(self) -> models.Schedule:
+        return self.schedules.schedule_create('orders', '@daily', 'nightly')
+
+    def _act(self, request: Any) -> bool:
+        """Do what is asked, and then let the answer be lost."""
+        self.triggers.append(trigger(1, **request.json()))
+        return True
+
+    def test_a_schedule_that_was_created_is_found_by_its_name(self) -> None:
+        for answer in self.LOST:
+            with self.case(answer):
+                self.triggers.clear()
+                self.http.reset_mock()
+                self.http.post(
+                    TRIGGERS, additional_matcher=self._act, **answer
+                )
+                made = self._create()
+                self.assertEqual(base.uid(1), made.trigger_id)
+                post, check = self.sent(base.MISTRAL)
+                self.assertEqual('GET', check.method)
+                self.assertEqual(
+                    post.json()['name'], base.query(check)['name']
+                )
+        self.assertEqual('', self.log.output)
+
+    def test_nothing_was_created(self) -> None:
+        self.triggers.append(our_trigger(1))
+        for answer in self.LOST:
+            with self.case(answer):
+                self.http.reset_mock()
+                self.http.post(TRIGGERS, **answer)
+                self.assertRaises(exceptions.ServiceError, self._create)
+                self.assertEqual(
+                    ['POST cron_triggers', 'GET cron_triggers'],
+                    self.methods(),
+                )
+        self.assertEqual('', self.log.output)
+
+    def test_it_cannot_be_told_whether_it_was_created(self) -> None:
+        checks: tuple[dict[str, Any], ...] = (
+            {'status_code': 500, 'text': HTML},
+            {'status_code': 403, 'text': HTML},
+            {'exc': base.refused()},
+            {'text': HTML},
+        )
+        for check in checks:
+            with self.case(check):
+                self.http.post(TRIGGERS, status_code=504, text=HTML)
+                self.http.get(TRIGGERS, **check)
+                exc = self.assertRaises(exceptions.ServiceError, self._create)
+                self.assertEqual(504, exc.status)
+        warnings = self.log.output.strip().splitlines()
+        self.assertEqual(len(checks), len(warnings))
+        self.assertIn('It is not known whether', warnings[0])
+
+
+class TestScheduleList(AdapterTestCase):
+    def _ids(self, *args: Any, **options: Any) -> list[str]:
+        found = self.schedules.schedule_list(*args, **options)
+        return [each.id for each in found]
+
+    def test_all_schedules_of_the_project_oldest_first(self) -> None:
+        self.triggers += [
+            our_trigger(3),
+            our_trigger(1, instance=fakes.OTHER_INSTANCE),
+            trigger(2),
+            trigger(4, workflow_name='report'),
+            trigger(5, workflow_input='no JSON'),
+            trigger(6, workflow_input='[]'),
+            trigger(7, workflow_input='{"name": "x"}'),
+            our_trigger(8, project_id=base.OTHER_PROJECT),
+            our_trigger(9, project_id=base.OTHER_PROJECT, scope='public'),
+        ]
+        self.assertEqual(
+            [schedule_id(1), base.uid(2), schedule_id(3)], self._ids()
+        )
+        (asked,) = self.sent(base.MISTRAL)
+        self.assertEqual(
+            'trove.backup_create', base.query(asked)['workflow_name']
+        )
+
+    def test_schedules_of_an_instance(self) -> None:
+        spec = {'instance': fakes.INSTANCE, 'name': 'x', 'parent_id': None}
+        self.triggers += [
+            our_trigger(1, instance=fakes.OTHER_INSTANCE),
+            # By python-troveclient, as the specification has it, by hand.
+            trigger(2, name=base.uid(22)),
+            trigger(3, workflow_input=spec),
+            our_trigger(4),
+            # They only mention the instance.
+            trigger(
+                5,
+                name=f'copy-of-{fakes.INSTANCE}',
+                workflow_input={
+                    'instance': fakes.OTHER_INSTANCE,
+                    'name': fakes.INSTANCE,
+                },
+            ),
+            trigger(6, workflow_name='x', name=f'a{fakes.INSTANCE}'),
+            our_trigger(
+                7,
+                workflow_input={
+                    'instance': fakes.OTHER_INSTANCE,
+                    'name': 'stray',
+                },
+            ),
+            # It has the instance in its own name too.
+            trigger(8, name=f'a-{fakes.INSTANCE}'),
+            trigger(9, name='zzz', workflow_input=spec),
+        ]
+        expected = [
+            base.uid(22),
+            base.uid(3),
+            schedule_id(4),
+            base.uid(8),
+            base.uid(9),
+        ]
+        thing = types.SimpleNamespace(id=fakes.INSTANCE)
+        for instance in ('orders', fakes.INSTANCE, thing):
+            with self.case(instance):
+                self.assertEqual(expected, self._ids(instance))
+
+    def test_a_trigger_that_is_named_nearly_like_ours(self) -> None:
+        self.triggers += [
+            trigger(1, name='trovebackup-of-orders'),
+            trigger(2, name='trovebackups'),
+        ]
+        expected = [base.uid(1), base.uid(2)]
+        self.assertEqual(expected, self._ids())
+        self.assertEqual(expected, self._ids('orders'))
+
+    def test_a_deleted_instance_is_known_by_its_id(self) -> None:
+        self.triggers.append(our_trigger(1, instance=GONE))
+        self.assertEqual([schedule_id(1)], self._ids(GONE))
+
+    def test_an_instance_that_never_was(self) -> None:
+        self.triggers.append(our_trigger(1))
+        for instance in (GONE, 'none', ''):
+            with self.case(instance):
+                exc = self.assertRaises(
+                    exceptions.NotFoundError, self._ids, instance
+                )
+                self.assertIn('No instance', str(exc))
+
+    def test_an_instance_without_schedules(self) -> None:
+        self.assertEqual([], self._ids('orders'))
+
+    def test_several_instances_of_the_name(self) -> None:
+        self.instances(fakes.instance(), fakes.instance(fakes.OTHER_INSTANCE))
+        self.assertRaises(exceptions.NotUniqueError, self._ids, 'orders')
+
+    def test_lists_that_mistral_cuts_are_read_to_the_end(self) -> None:
+        self.mistral.most = 3
+        self.triggers += [
+            trigger(n) if n % 3 else our_trigger(n) for n in range(1, 12)
+        ]
+        self.assertEqual(11, len(self._ids()))
+        self.assertEqual(11, len(self._ids('orders')))
+
+    def test_limit_and_marker(self) -> None:
+        self.triggers += [
+            our_trigger(1),
+            trigger(2),
+            trigger(3, workflow_input='no schedule'),
+            our_trigger(4),
+            our_trigger(5, created_at='2030-01-01 00:00:04'),
+            our_trigger(6, instance=fakes.OTHER_INSTANCE),
+        ]
+        ids = [
+            schedule_id(1),
+            base.uid(2),
+            schedule_id(4),
+            schedule_id(5),
+            schedule_id(6),
+        ]
+        for instance, every in ((None, ids), ('orders', ids[:4])):
+            for limit in (None, 0, 1, 2, 3, 99):
+                with self.case(instance, limit):
+                    self.assertEqual(
+                        every[:limit], self._ids(instance, limit=limit)
+                    )
+            for place, marker in enumerate(every, 1):
+                with self.case(instance, marker):
+                    self.assertEqual(
+                        every[place:], self._ids(instance, marker=marker)
+                    )
+                    self.assertEqual(
+                        every[place : place + 1],
+                        self._ids(instance, marker=marker, limit=1),
+                    )
+
+    def test_few_are_asked_for_where_few_are_wanted(self) -> None:
+        self.triggers += [our_trigger(n) for n in range(1, 10)]
+        self._ids(limit=2)
+        (asked,) = self.sent(base.MISTRAL)
+        self.assertEqual('2', base.query(asked)['limit'])
+
+    def test_a_marker_that_is_not_there(self) -> None:
+        for marker in (base.uid(99), 'none', '../executions'):
+            with self.case(marker):
+                exc = self.assertRaises(
+                    exceptions.NotFoundError, self._ids, marker=marker
+                )
+                self.assertIn(marker, str(exc))
+
+    def test_thousands_cost_few_requests(self) -> None:
+        self.triggers += [
+            our_trigger(n, instance=fakes.OTHER_INSTANCE)
+            for n in range(1, 2500)
+        ]
+        self.triggers.append(our_trigger(2501))
+        self.assertEqual([schedule_id(2501)], self._ids('orders'))
+        self.assertLessEqual(len(self.sent(base.MISTRAL)), 3)
+
+
+class TestAdminList(AdapterTestCase):
+    ROLES = ['member', 'admin']
+
+    def setUp(self) -> None:
+        super().setUp()
+        other = base.OTHER_PROJECT
+        self.triggers += [
+            our_trigger(1),
+            our_trigger(2, project_id=other),
+            trigger(3, project_id=other, name=base.uid(33)),
+            trigger(4, project_id=other),
+            trigger(5),
+        ]
+        self.mine = [schedule_id(1), base.uid(5)]
+        self.all = [
+            schedule_id(1),
+            schedule_id(2),
+            base.uid(33),
+            base.uid(4),
+            base.uid(5),
+        ]
+
+    def _ids(self, *args: Any, **options: Any) -> list[str]:
+        found = self.schedules.schedule_list(*args, **options)
+        return [each.id for each in found]
+
+    def test_an_admin_sees_the_own_project(self) -> None:
+        self.assertEqual(self.mine, self._ids())
+        self.assertEqual(self.mine, self._ids('orders'))
+
+    def test_an_admin_may_ask_for_all_projects(self) -> None:
+        self.assertEqual(self.all, self._ids(all_projects=True))
+        self.assertEqual(self.all, self._ids('orders', all_projects=True))
+
+    def test_all_projects_can_be_read_in_pages(self) -> None:
+        for place, marker in enumerate(self.all, 1):
+            for instance in (None, 'orders'):
+                with self.case(marker, instance):
+                    self.assertEqual(
+                        self.all[place:],
+                        self._ids(instance, marker=marker, all_projects=True),
+                    )
+
+    def test_schedules_of_other_projects_are_left_alone(self) -> None:
+        for identifier in (
+            schedule_id(2),
+            base.uid(2),
+            base.uid(33),
+            base.uid(4),
+            'trigger-4',
+        ):
+            with self.case(identifier):
+                self.assertRaises(
+                    exceptions.NotFoundError,
+                    self.schedules.schedule_delete,
+                    identifier,
+                )
+        self.assertEqual(5, len(self.triggers))
+
+
+class TestScheduleShow(AdapterTestCase):
+    def test_by_object_id_name_or_trigger(self) -> None:
+        self.triggers += [
+            our_trigger(1, 'nightly'),
+            our_trigger(2, 'weekly'),
+            trigger(3, name=base.uid(33)),
+            trigger(4, name='hand', workflow_input=our_input('mine')),
+            our_trigger(5, base.uid(55)),
+        ]
+        for given, number in (
+            (schedule_id(1), 1),
+            ('nightly', 1),
+            (base.uid(1), 1),
+            (self.triggers[0]['name'], 1),
+            (base.uid(33), 3),
+            (base.uid(3), 3),
+            ('by-hand', 3),
+            ('mine', 4),
+            ('hand', 4),
+            (base.uid(4), 4),
+            # A name that looks like an ID.
+            (base.uid(55), 5),
+            (models.Schedule.from_trigger(self.triggers[1]), 2),
+        ):
+            with self.case(given):
+                found = self.schedules.schedule_show(given)
+                self.assertEqual(base.uid(number), found.trigger_id)
+
+    def test_names_with_wildcards_and_colons(self) -> None:
+        self.triggers += [
+            our_trigger(n, name) for n, name in enumerate(WILD_NAMES, 1)
+        ]
+        self.triggers += [
+            trigger(n, workflow_input=our_input(f'{name}!'))
+            for n, name in enumerate(WILD_NAMES, 20)
+        ]
+        self.triggers.append(our_trigger(50, 'A:B'))
+        for n, name in enumerate(WILD_NAMES, 1):
+            with self.case(name):
+                found = self.schedules.schedule_show(name)
+                self.assertEqual(base.uid(n), found.trigger_id)
+                found = self.schedules.schedule_show(f'{name}!')
+                self.assertEqual(base.uid(n + 19), found.trigger_id)
+
+    def test_what_only_looks_alike_is_not_found(self) -> None:
+        self.triggers += [
+            our_trigger(1, 'nightly'),
+            our_trigger(2, 'a:b'),
+            trigger(3, project_id=base.OTHER_PROJECT),
+        ]
+        for text in (
+            '',
+            '%',
+            '_ightly',
+            'night',
+            'Nightly',
+            'a',
+            'b',
+            fakes.INSTANCE,
+            base.uid(3),
+            base.uid(99),
+            'trigger-3',
+            '../workbooks/trove',
+            'nightly?x=y',
+            'a b/c#d',
+        ):
+            with self.case(text):
+                exc = self.assertRaises(
+                    exceptions.NotFoundError,
+                    self.schedules.schedule_show,
+                    text,
+                )
+                self.assertNotIsInstance(exc, exceptions.NotUniqueError)
+                self.assertIn(f'"{text}"', str(exc))
+
+    def test_no_request_leads_to_another_place(self) -> None:
+        for text in ('../workbooks/trove', 'a?b=c', 'a#b', 'a b', 'ä'):
+            with self.case(text):
+                self.http.reset_mock()
+                self.assertRaises(
+                    exceptions.NotFoundError,
+                    self.schedules.schedule_show,
+                    text,
+                )
+                paths = {
+                    urllib.parse.urlsplit(each.url).path
+                    for each in self.sent(base.MISTRAL)
+                }
+                one = urllib.parse.quote(text, safe='')
+                self.assertEqual(
+                    {'/v2/cron_triggers', f'/v2/cron_triggers/{one}'}, paths
+                )
+
+    def test_a_trigger_with_parameters_of_its_own(self) -> None:
+        self.triggers.append(trigger(1, workflow_params='{"env": {}}'))
+        found = self.schedules.schedule_show('by-hand')
+        self.assertEqual(base.uid(1), found.trigger_id)
+
+    def test_several_of_a_name_whatever_made_them(self) -> None:
+        self.triggers.append(trigger(1, workflow_params='{"env": {}}'))
+        for other in (our_trigger(2, 'by-hand'), trigger(2)):
+            with self.case(other):
+                self.triggers[1:] = [other]
+                for method in (
+                    self.schedules.schedule_show,
+                    self.schedules.schedule_delete,
+                ):
+                    self.assertRaises(
+                        exceptions.NotUniqueError, method, 'by-hand'
+                    )
+        self.assertEqual(2, len(self.triggers))
+
+    def test_few_requests_lead_to_a_schedule(self) -> None:
+        self.triggers += [our_trigger(n, f'other-{n}') for n in range(1, 2000)]
+        self.triggers.append(our_trigger(2001))
+        for given, most in ((schedule_id(2001), 1), ('nightly', 3)):
+            with self.case(given):
+                self.http.reset_mock()
+                self.schedules.schedule_show(given)
+                self.assertLessEqual(len(self.sent(base.MISTRAL)), most)
+
+    def test_several_of_a_name(self) -> None:
+        self.triggers += [
+            our_trigger(1, 'by-hand'),
+            trigger(2),
+            trigger(3, name='zzz'),
+        ]
+        exc = self.assertRaises(
+            exceptions.NotUniqueError,
+            self.schedules.schedule_show,
+            'by-hand',
+        )
+        for identifier in (schedule_id(1), base.uid(2), base.uid(3)):
+            self.assertIn(identifier, str(exc))
+
+    def test_a_name_in_the_input_goes_before_one_of_a_trigger(self) -> None:
+        self.triggers += [
+            our_trigger(1, 'trigger-2'),
+            trigger(2),
+        ]
+        found = self.schedules.schedule_show('trigger-2')
+        self.assertEqual(base.uid(1), found.trigger_id)
+
+    def test_triggers_that_are_no_schedules_are_not_shown(self) -> None:
+        self.triggers += [
+            trigger(1, workflow_name='report'),
+            trigger(2, workflow_input='no JSON'),
+        ]
+        for text, reason in (
+            (base.uid(1), 'it starts the workflow report'),
+            ('trigger-1', 'it starts the workflow report'),
+            ('trigger-2', 'its input is not a JSON object'),
+        ):
+            for method in (
+                self.schedules.schedule_show,
+                self.schedules.schedule_delete,
+            ):
+                with self.case(text, method):
+                    exc = self.assertRaises(
+                        exceptions.RefusedError, method, text
+                    )
+                    self.assertIn(reason, str(exc))
+                    self.assertIn('left alone', str(exc))
+        self.assertEqual(2, len(self.triggers))
+
+    def test_a_failure_is_no_missing_schedule(self) -> None:
+        self.http.get(f'{TRIGGERS}/{base.uid(1)}', status_code=403, text=HTML)
+        self.assertRaises(
+            exceptions.AuthorizationError,
+            self.schedules.schedule_show,
+            base.uid(1),
+        )
+
+
+def our_input(name: str) -> fakes.Row:
+    return {'instance': fakes.INSTANCE, 'name': name}
+
+
+class TestScheduleDelete(AdapterTestCase):
+    def test_the_trigger_is_deleted_and_nothing_else(self) -> None:
+        self.triggers += [our_trigger(1), our_trigger(2, 'other')]
+        self.executions.append(execution(1, base.uid(1)))
+        gone = self.schedules.schedule_delete('nightly')
+        self.assertEqual(schedule_id(1), gone.id)
+        self.assertEqual([base.uid(2)], [row['id'] for row in self.triggers])
+        self.assertEqual(1, len(self.executions))
+        deletes = [
+            each.url
+            for each in self.sent(base.MISTRAL)
+            if each.method == 'DELETE'
+        ]
+        self.assertEqual([f'{TRIGGERS}/{base.uid(1)}'], deletes)
+
+    def test_somebody_else_was_quicker(self) -> None:
+        self.triggers.append(our_trigger(1))
+        self.http.delete(f'{TRIGGERS}/{base.uid(1)}', status_code=404)
+        gone = self.schedules.schedule_delete('nightly')
+        self.assertEqual(schedule_id(1), gone.id)
+
+    def test_a_failure_is_told(self) -> None:
+        self.triggers.append(our_trigger(1))
+        self.http.delete(f'{TRIGGERS}/{base.uid(1)}', status_code=500)
+        self.assertRaises(
+            exceptions.ServiceError, self.schedules.schedule_delete, 'nightly'
+        )
+
+    def test_an_ambiguous_name_deletes_nothing(self) -> None:
+        self.triggers += [our_trigger(1), our_trigger(2)]
+        self.assertRaises(
+            exceptions.NotUniqueError,
+            self.schedules.schedule_delete,
+            'nightly',
+        )
+        self.assertEqual(2, len(self.triggers))
+
+
+class ExecutionTestCase(AdapterTestCase):
+    def ids(self, *args: Any, **options: Any) -> list[str]:
+        found = self.schedules.execution_list(*args, **options)
+        return [each.id for each in found]
+
+    def runs(self, *numbers: int) -> list[str]:
+        return [base.uid(0xE000 + number) for number in numbers]
+
+
+class TestExecutionList(ExecutionTestCase):
+    def test_those_of_the_project_newest_first(self) -> None:
+        self.executions += [
+            execution(1, base.uid(77)),
+            execution(3),
+            execution(2, workflow_name='report'),
+            execution(4, base.uid(1)),
+            execution(5, project_id=base.OTHER_PROJECT),
+        ]
+        self.assertEqual(self.runs(4, 3, 1), self.ids())
+
+    def test_twins_with_equal_input_keep_apart(self) -> None:
+        self.triggers += [trigger(1, name='a'), trigger(2, name='b')]
+        self.executions += [
+            execution(1, base.uid(1)),
+            execution(2, base.uid(2)),
+            execution(3, base.uid(1)),
+        ]
+        self.assertEqual(self.runs(3, 1), self.ids('a'))
+        self.assertEqual(self.runs(2), self.ids('b'))
+
+    def test_only_what_the_trigger_started_counts(self) -> None:
+        self.triggers.append(our_trigger(1))
+        words: dict[str, Any] = {
+            'plain': f'instead of {base.uid(1)}',
+            'list': f'["{base.uid(1)}"]',
+            'other': f'{{"triggered_by": {{"type": "x", "id": "{base.uid(1)}"'
+            '}}',
+            'nested': f'{{"description": "{base.uid(1)}"}}',
+        }
+        self.executions.append(execution(1, base.uid(1)))
+        self.executions += [
+            execution(n, description=text)
+            for n, text in enumerate(words.values(), 2)
+        ]
+        self.executions += [
+            execution(10, description=None),
+            execution(11, description=''),
+            execution(12, base.uid(1), workflow_name='report'),
+        ]
+        for schedule in ('nightly', schedule_id(1), base.uid(1)):
+            with self.case(schedule):
+                self.assertEqual(self.runs(1), self.ids(schedule))
+
+    def test_the_schedule_is_told_for_triggers_of_others_too(self) -> None:
+        self.triggers += [trigger(1, name=base.uid(11)), our_trigger(2)]
+        self.executions += [
+            execution(1, base.uid(1)),
+            execution(2, base.uid(2)),
+        ]
+        for schedule in (base.uid(11), schedule_id(2)):
+            with self.case(schedule):
+                (run,) = self.schedules.execution_list(schedule)
+                self.assertEqual(schedule, run.schedule_id)
+
+    def test_those_of_an_instance_are_merged_newest_first(self) -> None:
+        self.triggers += [
+            our_trigger(1, 'a'),
+            trigger(2),
+            our_trigger(3, 'c', instance=fakes.OTHER_INSTANCE),
+        ]
+        at_once = {'created_at': '2030-01-01 00:00:05'}
+        self.executions += [
+            execution(1, base.uid(1)),
+            execution(2, base.uid(2)),
+            execution(3, base.uid(3)),
+            execution(4, base.uid(1)),
+            execution(6, base.uid(2), **at_once),
+            execution(5, base.uid(1), **at_once),
+            execution(7, base.uid(1), **at_once),
+            execution(8, base.uid(2)),
+            execution(9),
+        ]
+        expected = self.runs(8, 5, 6, 7, 4, 2, 1)
+        self.assertEqual(expected, self.ids(instance='orders'))
+        for limit in (0, 1, 3, 5, 99):
+            with self.case(limit):
+                self.assertEqual(
+                    expected[:limit],
+                    self.ids(instance='orders', limit=limit),
+                )
+        for place, marker in enumerate(expected, 1):
+            with self.case(marker):
+                self.assertEqual(
+                    expected[place:],
+                    self.ids(instance='orders', marker=marker),
+                )
+
+    def test_those_of_an_instance_that_is_gone(self) -> None:
+        self.triggers.append(our_trigger(1, instance=GONE))
+        self.executions.append(execution(1, base.uid(1)))
+        self.assertEqual(self.runs(1), self.ids(instance=GONE))
+        self.assertEqual(self.runs(1), self.ids('nightly', instance=GONE))
+
+    def test_a_schedule_and_its_instance(self) -> None:
+        self.triggers.append(our_trigger(1))
+        self.executions.append(execution(1, base.uid(1)))
+        self.assertEqual(self.runs(1), self.ids('nightly', instance='orders'))
+        exc = self.assertRaises(
+            exceptions.InvalidValueError,
+            self.ids,
+            'nightly',
+            instance='billing',
+        )
+        self.assertIn('is not of the instance', str(exc))
+
+    def test_limit_and_marker(self) -> None:
+        self.triggers.append(our_trigger(1))
+        self.executions += [execution(n, base.uid(1)) for n in range(1, 6)]
+        # These match Mistral's filter, and are none of the schedule.
+        self.executions += [
+            execution(n, description=f'like {base.uid(1)}')
+            for n in range(6, 9)
+        ]
+        expected = self.runs(5, 4, 3, 2, 1)
+        for most in (1000, 2):
+            self.mistral.most = most
+            for limit in (None, 0, 1, 2, 4, 99):
+                with self.case(most, limit):
+                    self.assertEqual(
+                        expected[:limit], self.ids('nightly', limit=limit)
+                    )
+            for place, marker in enumerate(expected, 1):
+                with self.case(most, marker):
+                    self.assertEqual(
+                        expected[place:], self.ids('nightly', marker=marker)
+                    )
+
+    def test_few_are_asked_for_where_few_are_wanted(self) -> None:
+        self.executions += [execution(n) for n in range(1, 50)]
+        self.assertEqual(self.runs(49, 48), self.ids(limit=2))
+        (asked,) = self.sent(base.MISTRAL)
+        self.assertEqual('2', base.query(asked)['limit'])
+
+    def test_markers_that_are_not_there(self) -> None:
+        self.triggers.append(our_trigger(1))
+        for marker in ('none', '../x', base.uid(99)):
+            for where in (
+                {},
+                {'schedule': 'nightly'},
+                {'instance': 'orders'},
+            ):
+                with self.case(marker, where):
+                    self.assertRaises(
+                        exceptions.NotFoundError,
+                        self.ids,
+                        marker=marker,
+                        **where,
+                    )
+
+    def test_schedules_and_instances_that_are_not_there(self) -> None:
+        for where in ({'schedule': 'none'}, {'instance': 'none'}):
+            with self.case(where):
+                self.assertRaises(exceptions.NotFoundError, self.ids, **where)
+
+
+class TestAdminExecutionList(ExecutionTestCase):
+    ROLES = ['admin']
+
+    def test_an_admin_sees_the_own_project(self) -> None:
+        self.executions += [
+            execution(1),
+            execution(2, project_id=base.OTHER_PROJECT),
+        ]
+        self.assertEqual(self.runs(1), self.ids())
+
+    def test_those_of_other_projects_are_left_alone(self) -> None:
+        self.executions.append(execution(1, project_id=base.OTHER_PROJECT))
+        (run,) = self.runs(1)
+        for method in (
+            self.schedules.execution_show,
+            self.schedules.execution_delete,
+        ):
+            with self.case(method):
+                self.assertRaises(exceptions.NotFoundError, method, run)
+        self.assertEqual(1, len(self.executions))
+
+
+class TestExecutionShowAndDelete(ExecutionTestCase):
+    def test_show(self) -> None:
+        self.executions.append(
+            execution(1, base.uid(1), state='ERROR', state_info='Reason')
+        )
+        (run,) = self.runs(1)
+        found = self.schedules.execution_show(run)
+        self.assertEqual(
+            (run, 'ERROR', 'Reason', base.uid(1)),
+            (found.id, found.state, found.state_info, found.trigger_id),
+        )
+        self.assertEqual(found, self.schedules.execution_show(found))
+
+    def test_what_ended_can_be_deleted(self) -> None:
+        for state in ('SUCCESS', 'ERROR', 'CANCELLED', 'SKIPPED'):
+            with self.case(state):
+                self.executions[:] = [execution(1, state=state), execution(2)]
+                self.schedules.execution_delete(self.runs(1)[0])
+                self.assertEqual(
+                    self.runs(2), [row['id'] for row in self.executions]
+                )
+
+    def test_what_has_not_ended_cannot(self) -> None:
+        for state in ('RUNNING', 'IDLE', 'PAUSED', 'RUNNING_DELAYED'):
+            with self.case(state):
+                self.executions[:] = [execution(1, state=state)]
+                exc = self.assertRaises(
+                    exceptions.ConflictError,
+                    self.schedules.execution_delete,
+                    self.runs(1)[0],
+                )
+                self.assertIn(f'is {state}', str(exc))
+                self.assertEqual(1, len(self.executions))
+
+    def test_executions_of_other_workflows_are_left_alone(self) -> None:
+        self.executions.append(execution(1, workflow_name='report'))
+        for method in (
+            self.schedules.execution_show,
+            self.schedules.execution_delete,
+        ):
+            with self.case(method):
+                exc = self.assertRaises(
+                    exceptions.RefusedError, method, self.runs(1)[0]
+                )
+                self.assertIn('it runs the workflow report', str(exc))
+        self.assertEqual(1, len(self.executions))
+
+    def test_what_is_not_there(self) -> None:
+        for text in (base.uid(99), 'none', '', '../cron_triggers/x'):
+            for method in (
+                self.schedules.execution_show,
+                self.schedules.execution_delete,
+            ):
+                with self.case(text, method):
+                    exc = self.assertRaises(
+                        exceptions.NotFoundError, method, text
+                    )
+                    self.assertIn(
+                        f'No execution with the ID "{text}"', str(exc)
+                    )
+
+    def test_what_can_be_no_id_is_not_asked_for(self) -> None:
+        self.assertRaises(
+            exceptions.NotFoundError, self.schedules.execution_show, '../x'
+        )
+        self.assertEqual([], self.sent(base.MISTRAL))
+
+    def test_somebody_else_was_quicker(self) -> None:
+        self.executions.append(execution(1))
+        (run,) = self.runs(1)
+        self.http.delete(f'{EXECUTIONS}/{run}', status_code=404)
+        self.schedules.execution_delete(run)
+
+
+class WorkbookTestCase(AdapterTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.loaded: fakes.Row | None = None
+        self.http.get(f'{WORKBOOKS}/trove', json=self._get)
+        self.http.post(WORKBOOKS, json=self._put, status_code=201)
+        self.http.put(WORKBOOKS, json=self._put)
+
+    def _get(self, request: Any, context: Any) -> fakes.Row:
+        if self.loaded is None:
+            context.status_code = 404
+        return self.loaded or {'faultstring': 'Workbook not found'}
+
+    def _put(self, request: Any, context: Any) -> fakes.Row:
+        self.load(
+            request.text or request.body.decode(),
+            scope=base.query(request)['scope'],
+        )
+        assert self.loaded is not None
+        return self.loaded
+
+    def load(self, text: str, **changes: Any) -> None:
+        self.loaded = {
+            'id': base.uid(0xF0),
+            'name': 'trove',
+            'definition': text,
+            'scope': 'private',
+            'project_id': base.PROJECT,
+            'created_at': '2030-01-01 00:00:00',
+            'updated_at': None,
+            **changes,
+        }
+        self.mistral.rows['workflows'][:] = [
+            {
+                'id': base.uid(0xF1),
+                'name': f'trove.{name}',
+                'created_at': '2030-01-01 00:00:00',
+                'project_id': self.loaded['project_id'],
+                'scope': self.loaded['scope'],
+            }
+            for name in workbook.workflows(text)
+        ]
+
+    def writes(self) -> list[Any]:
+        return [
+            each for each in self.sent(base.MISTRAL) if each.method != 'GET'
+        ]
+
+
+OLDER = """\
+---
+version: '2.0'
+name: trove
+workflows:
+  backup_create:
+    input: [instance, name, description, parent_id]
+    tasks: {a: {action: std.noop}}
+"""
+
+WITH_OTHERS = f"""{OLDER}
+  report:
+    tasks: {{a: {{action: std.noop}}}}
+actions:
+  notify: {{base: std.echo}}
+"""
+
+
+class TestWorkbookShow(WorkbookTestCase):
+    def test_nothing_is_loaded(self) -> None:
+        exc = self.assertRaises(
+            exceptions.NotFoundError, self.schedules.workbook_show
+        )
+        self.assertIn('openstack database backup workbook install', str(exc))
+
+    def test_the_packaged_one(self) -> None:
+        self.load(workbook.definition(), updated_at='2030-01-02 00:00:00')
+        self.assertEqual(
+            models.Workbook(
+                name='trove',
+                scope='private',
+                project_id=base.PROJECT,
+                workflows=['backup_create'],
+                current=True,
+                created_at=datetime.datetime(2030, 1, 1, tzinfo=datetime.UTC),
+                updated_at=datetime.datetime(2030, 1, 2, tzinfo=datetime.UTC),
+            ),
+            self.schedules.workbook_show(),
+        )
+
+    def test_what_is_not_current(self) -> None:
+        for text, workflows in (
+            (OLDER, ['backup_create']),
+            (WITH_OTHERS, ['backup_create', 'report']),
+            (f'{workbook.definition()}\n# mine\n', ['backup_create']),
+        ):
+            with self.case(text):
+                self.load(text)
+                found = self.schedules.workbook_show()
+                self.assertFalse(found.current)
+                self.assertEqual(workflows, found.workflows)
+
+    def test_white_space_at_the_end_makes_no_difference(self) -> None:
+        self.load(f'{workbook.definition().rstrip()}\n\n')
+        self.assertTrue(self.schedules.workbook_show().current)
+
+    def test_without_its_workflow_it_is_not_current(self) -> None:
+        self.load(workbook.definition())
+        self.mistral.rows['workflows'].clear()
+        self.assertFalse(self.schedules.workbook_show().current)
+
+
+class TestWorkbookInstall(WorkbookTestCase):
+    def test_a_fresh_one(self) -> None:
+        for public, scope in ((False, 'private'), (True, 'public')):
+            with self.case(public):
+                self.loaded = None
+                self.http.reset_mock()
+                found, changed = self.schedules.workbook_install(public=public)
+                self.assertTrue(changed)
+                self.assertTrue(found.current)
+                self.assertEqual(scope, found.scope)
+                (sent,) = self.writes()
+                self.assertEqual('POST', sent.method)
+                self.assertEqual(workbook.definition(), sent.text)
+
+    def test_the_same_again_changes_nothing(self) -> None:
+        for scope, public in (
+            ('private', False),
+            ('public', False),
+            ('public', True),
+        ):
+            with self.case(scope, public):
+                self.load(workbook.definition(), scope=scope)
+                found, changed = self.schedules.workbook_install(public=public)
+                self.assertFalse(changed)
+                self.assertEqual(scope, found.scope)
+        self.assertEqual([], self.writes())
+
+    def test_what_differs_is_updated_and_stays_public(self) -> None:
+        for text, scope, public, expected in (
+            (OLDER, 'private', False, 'private'),
+            (OLDER, 'private', True, 'public'),
+            (OLDER, 'public', False, 'public'),
+            (workbook.definition(), 'private', True, 'public'),
+        ):
+            with self.case(text, scope, public):
+                self.load(text, scope=scope)
+                self.http.reset_mock()
+                found, changed = self.schedules.workbook_install(public=public)
+                self.assertTrue(changed)
+                self.assertTrue(found.current)
+                self.assertEqual(expected, found.scope)
+                (sent,) = self.writes()
+                self.assertEqual('PUT', sent.method)
+
+    def test_a_workflow_that_was_deleted_is_brought_back(self) -> None:
+        self.load(workbook.definition())
+        self.mistral.rows['workflows'].clear()
+        found, changed = self.schedules.workbook_install()
+        self.assertTrue(changed)
+        self.assertTrue(found.current)
+
+    def test_a_public_one_of_another_project(self) -> None:
+        owner = {'scope': 'public', 'project_id': base.OTHER_PROJECT}
+        self.load(workbook.definition(), **owner)
+        found, changed = self.schedules.workbook_install()
+        self.assertFalse(changed)
+        self.assertEqual(base.OTHER_PROJECT, found.project_id)
+        self.load(OLDER, **owner)
+        for force in (False, True):
+            with self.case(force):
+                exc = self.assertRaises(
+                    exceptions.RefusedError,
+                    self.schedules.workbook_install,
+                    force=force,
+                )
+                self.assertIn(f'project {base.OTHER_PROJECT}', str(exc))
+        self.assertEqual([], self.writes())
+
+    def test_other_parts_are_kept_unless_forced(self) -> None:
+        self.load(WITH_OTHERS)
+        exc = self.assertRaises(
+            exceptions.RefusedError, self.schedules.workbook_install
+        )
+        self.assertIn('also defines notify, report.', str(exc))
+        self.assertIn('--force', str(exc))
+        self.assertEqual([], self.writes())
+        found, changed = self.schedules.workbook_install(force=True)
+        self.assertTrue(changed)
+        self.assertEqual(['backup_create'], found.workflows)
+
+    def test_schedules_that_would_fall_silent_stop_it(self) -> None:
+        self.load(OLDER)
+        odd = {'instance': fakes.INSTANCE, 'name': 'x', 'keep': 3}
+        self.triggers += [
+            our_trigger(1),
+            trigger(2),
+            trigger(3, workflow_input=odd),
+            trigger(4, workflow_input=odd, workflow_name='report'),
+            trigger(5, workflow_input='no JSON'),
+        ]
+        exc = self.assertRaises(
+            exceptions.RefusedError, self.schedules.workbook_install
+        )
+        self.assertIn('input of 1 existing cron triggers', str(exc))
+        self.assertIn('trigger-3', str(exc))
+        self.assertEqual([], self.writes())
+        _, changed = self.schedules.workbook_install(force=True)
+        self.assertTrue(changed)
+
+    def test_a_member_looks_at_the_own_project_only(self) -> None:
+        self.load(OLDER)
+        self.schedules.workbook_install()
+        for each in self.sent(TRIGGERS):
+            self.assertNotIn('all_projects', base.query(each))
+
+    def test_somebody_else_has_loaded_it_in_between(self) -> None:
+        for theirs, changed in ((workbook.definition(), False), (OLDER, True)):
+            with self.case(theirs):
+                self.loaded = None
+                self.theirs = theirs
+                self.http.post(WORKBOOKS, json=self._conflict, status_code=409)
+                found = self.schedules.workbook_install()
+                self.assertEqual(changed, found[1])
+                self.assertTrue(found[0].current)
+
+    def _conflict(self, request: Any, context: Any) -> fakes.Row:
+        self.load(self.theirs)
+        return {'faultstring': 'Duplicate entry'}
+
+    def test_a_conflict_with_something_that_is_not_seen(self) -> None:
+        self.http.post(
+            WORKBOOKS, json={'faultstring': 'Duplicate'}, status_code=409
+        )
+        exc = self.assertRaises(
+            exceptions.ConflictError, self.schedules.workbook_install
+        )
+        self.assertIn('Duplicate', str(exc))
+
+    def test_what_the_cloud_forbids(self) -> None:
+        self.http.post(WORKBOOKS, text=HTML, status_code=403)
+        self.assertRaises(
+            exceptions.AuthorizationError,
+            self.schedules.workbook_install,
+            public=True,
+        )
+
+    def test_where_the_project_is_not_known(self) -> None:
+        client = mistralclient.Client(
+            mistral_url=base.MISTRAL, auth_token='given'
+        )
+        self.load(OLDER, scope='public')
+        _, changed = self.schedules.workbook_install(client)
+        self.assertTrue(changed)
+
+
+class TestAdminWorkbook(WorkbookTestCase):
+    ROLES = ['admin']
+
+    def test_silenced_schedules_of_all_projects_stop_it(self) -> None:
+        self.load(OLDER, scope='public')
+        self.triggers.append(
+            trigger(
+                1,
+                project_id=base.OTHER_PROJECT,
+                workflow_input={'instance': 'i', 'name': 'x', 'keep': 3},
+            )
+        )
+        exc = self.assertRaises(
+            exceptions.RefusedError, self.schedules.workbook_install
+        )
+        self.assertIn('trigger-1', str(exc))
+
+    def test_a_private_workflow_of_others_does_not_count(self) -> None:
+        self.load(workbook.definition())
+        (row,) = self.mistral.rows['workflows']
+        row['project_id'] = base.OTHER_PROJECT
+        self.assertFalse(self.schedules.workbook_show().current)

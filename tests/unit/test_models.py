@@ -1,0 +1,485 @@
+# SPDX-License-Identifier: Apache-2.0
+
+import datetime
+import functools
+from typing import Any
+
+import hypothesis
+from hypothesis import strategies as st
+
+from tests.unit import base
+from tests.unit import fakes
+from trove_backup_schedule import exceptions
+from trove_backup_schedule import models
+
+utc = functools.partial(datetime.datetime, tzinfo=datetime.UTC)
+
+
+def _valid_name(text: str) -> bool:
+    try:
+        models.validate_name(text)
+    except exceptions.InvalidValueError:
+        return False
+    return True
+
+
+NAMES = st.text(
+    st.one_of(st.sampled_from('ab:19 -%_\\'), st.characters()),
+    min_size=1,
+    max_size=models.MAX_NAME_LENGTH,
+).filter(_valid_name)
+UUIDS = st.uuids().map(str)
+
+
+class TestTriggerName(base.TestCase):
+    @base.STEADY
+    @hypothesis.given(NAMES, UUIDS, UUIDS, st.integers(1, 10**9))
+    def test_every_valid_name_comes_back(
+        self, name: str, instance: str, schedule_id: str, generation: int
+    ) -> None:
+        made = models.TriggerName(
+            name=name,
+            instance=instance,
+            schedule_id=schedule_id,
+            generation=generation,
+        )
+        self.assertEqual(made, models.TriggerName.parse(str(made)))
+
+    def test_the_longest_name_fits_into_mistrals_column(self) -> None:
+        made = models.TriggerName(
+            name='n' * models.MAX_NAME_LENGTH,
+            instance=base.uid(1),
+            schedule_id=base.uid(2),
+            generation=999,
+        )
+        self.assertLessEqual(len(str(made)), 200)
+
+    def test_the_form_is_the_documented_one(self) -> None:
+        made = models.TriggerName(
+            name='a:b', instance=base.uid(1), schedule_id=base.uid(2)
+        )
+        self.assertEqual(
+            f'trovebackup1:a:b:{base.uid(1)}:{base.uid(2)}:1', str(made)
+        )
+
+    def test_names_sort_between_the_bounds_of_the_prefix(self) -> None:
+        for name in ('0', 'zzz', 'é', '\U0010ffff', ':'):
+            with self.case(name):
+                text = f'{models.NAME_PREFIX}:{name}'
+                self.assertLess(models.NAME_PREFIX, text)
+                self.assertLess(text, models.NAME_PREFIX_END)
+
+    def test_names_of_others_are_not_taken_apart(self) -> None:
+        instance, schedule = base.uid(1), base.uid(2)
+        for text in (
+            '',
+            'nightly',
+            base.uid(1),
+            'trovebackup',
+            f'trovebackup1:x:{instance}:{schedule}',
+            f'trovebackup1:x:{instance}:{schedule}:',
+            f'trovebackup1:x:{instance}:{schedule}:0',
+            f'trovebackup1:x:{instance}:{schedule}:01',
+            f'trovebackup1:x:{instance}:{schedule}:1 ',
+            f'trovebackup1:x:{instance}:{schedule}:1\n',
+            f' trovebackup1:x:{instance}:{schedule}:1',
+            f'trovebackup-x:{instance}:{schedule}:1',
+            f'trovebackup1:x:{instance}:y:1',
+            f'trovebackup1:x:orders:{schedule}:1',
+        ):
+            with self.case(text):
+                self.assertIsNone(models.TriggerName.parse(text))
+
+
+class TestSchedule(base.TestCase):
+    def test_a_trigger_made_here(self) -> None:
+        row = fakes.our_trigger(
+            1,
+            'nightly:full',
+            workflow_input={
+                'instance': fakes.INSTANCE,
+                'name': 'nightly:full',
+                'description': 'each night',
+                'parent_id': base.uid(9),
+                'incremental': True,
+                'swift_container': 'dumps',
+                'storage_driver': 'swift',
+                'schedule_id': fakes.schedule_id(1),
+            },
+            remaining_executions=3,
+            updated_at='2030-01-01 00:00:02.500000',
+        )
+        schedule = models.Schedule.from_trigger(row)
+        self.assertEqual(
+            models.Schedule(
+                id=fakes.schedule_id(1),
+                name='nightly:full',
+                instance=fakes.INSTANCE,
+                pattern='0 3 * * *',
+                next_execution_time=utc(2030, 1, 2, 3),
+                created_at=utc(2030, 1, 1, 0, 0, 1),
+                updated_at=utc(2030, 1, 1, 0, 0, 2, 500000),
+                description='each night',
+                parent_id=base.uid(9),
+                incremental=True,
+                swift_container='dumps',
+                storage_driver='swift',
+                remaining_executions=3,
+                project_id=base.PROJECT,
+                input=row['workflow_input'],
+                trigger_id=base.uid(1),
+                trigger_name=row['name'],
+            ),
+            schedule,
+        )
+
+    def test_triggers_made_by_other_means(self) -> None:
+        instance = fakes.INSTANCE
+        spec = {
+            'instance': instance,
+            'name': 'myback',
+            'description': None,
+            'parent_id': base.uid(9),
+        }
+        troveclient = (
+            f'{{"instance": "{instance}", "name": "myback",'
+            ' "description": null, "incremental": null}'
+        )
+        ours = models.TriggerName(
+            name='x', instance=fakes.OTHER_INSTANCE, schedule_id=base.uid(7)
+        )
+        for name, workflow_input, identifier, parent in (
+            (base.uid(5), troveclient, base.uid(5), None),
+            ('by-hand', troveclient, base.uid(1), None),
+            ('by-hand', spec, base.uid(1), base.uid(9)),
+            # It only looks as if it were made here.
+            (str(ours), spec, base.uid(1), base.uid(9)),
+        ):
+            with self.case(name, workflow_input):
+                schedule = models.Schedule.from_trigger(
+                    fakes.trigger(1, name=name, workflow_input=workflow_input)
+                )
+                self.assertEqual(identifier, schedule.id)
+                self.assertEqual('myback', schedule.name)
+                self.assertEqual(instance, schedule.instance)
+                self.assertEqual(parent, schedule.parent_id)
+                self.assertIs(False, schedule.incremental)
+                self.assertIsNone(schedule.swift_container)
+                self.assertEqual(base.uid(1), schedule.trigger_id)
+                self.assertEqual(name, schedule.trigger_name)
+
+    def test_a_trigger_that_fires_once_has_no_pattern(self) -> None:
+        row = fakes.trigger(1, pattern=None, remaining_executions=1)
+        schedule = models.Schedule.from_trigger(row)
+        self.assertIsNone(schedule.pattern)
+        self.assertEqual(1, schedule.remaining_executions)
+
+    def test_other_triggers_are_no_schedules(self) -> None:
+        for changes, reason in (
+            ({'workflow_name': 'report'}, 'it starts the workflow report'),
+            ({'workflow_name': None}, 'it starts the workflow None'),
+            ({'workflow_input': '{'}, 'its input is not a JSON object'),
+            ({'workflow_input': '[1]'}, 'its input is not a JSON object'),
+            ({'workflow_input': [1]}, 'its input is not a JSON object'),
+            ({'workflow_input': None}, 'its input is not a JSON object'),
+            ({'workflow_input': '"x"'}, 'its input is not a JSON object'),
+            ({'workflow_input': {}}, 'its input names no instance'),
+            ({'workflow_input': {'name': 'x'}}, 'names no instance'),
+            ({'workflow_input': {'instance': 'x'}}, 'names no instance'),
+            (
+                {'workflow_input': {'instance': ['x'], 'name': 'x'}},
+                'names no instance',
+            ),
+        ):
+            with self.case(changes):
+                exc = self.assertRaises(
+                    models.NotAScheduleError,
+                    models.Schedule.from_trigger,
+                    fakes.trigger(1, **changes),
+                )
+                self.assertIn(reason, str(exc))
+
+
+class TestScheduleExecution(base.TestCase):
+    def test_a_run_of_a_trigger(self) -> None:
+        row = fakes.execution(
+            1,
+            base.uid(3),
+            input={
+                'instance': fakes.INSTANCE,
+                'name': 'nightly',
+                'schedule_id': fakes.schedule_id(3),
+            },
+            output={'status': 'Backup complete', 'backup_id': 'b'},
+            state='ERROR',
+            state_info='It failed',
+            updated_at='2030-01-01 00:10:00',
+        )
+        self.assertEqual(
+            models.ScheduleExecution(
+                id=row['id'],
+                created_at=utc(2030, 1, 1, 0, 0, 1),
+                updated_at=utc(2030, 1, 1, 0, 10),
+                state='ERROR',
+                state_info='It failed',
+                output={'status': 'Backup complete', 'backup_id': 'b'},
+                name='nightly',
+                instance=fakes.INSTANCE,
+                schedule_id=fakes.schedule_id(3),
+                trigger_id=base.uid(3),
+                workflow_name='trove.backup_create',
+                input=row['input'],
+                project_id=base.PROJECT,
+            ),
+            models.ScheduleExecution.from_execution(row),
+        )
+
+    def test_the_schedule_is_the_trigger_where_nothing_else_says(
+        self,
+    ) -> None:
+        run = models.ScheduleExecution.from_execution(
+            fakes.execution(1, base.uid(3))
+        )
+        self.assertEqual(base.uid(3), run.schedule_id)
+
+    def test_input_and_output_may_be_anything(self) -> None:
+        values: tuple[object, ...] = (
+            None,
+            '',
+            'plain text',
+            '[]',
+            '"x"',
+            [],
+            3,
+        )
+        for value in values:
+            with self.case(value):
+                run = models.ScheduleExecution.from_execution(
+                    fakes.execution(1, input=value, output=value)
+                )
+                self.assertEqual({}, run.input)
+                self.assertEqual({}, run.output)
+                self.assertIsNone(run.name)
+                self.assertIsNone(run.instance)
+                self.assertIsNone(run.schedule_id)
+
+    def test_the_reason_of_a_failure(self) -> None:
+        for state, info, output, expected in (
+            ('ERROR', 'It failed', {}, 'It failed'),
+            ('ERROR', 'It failed', {'result': 'other'}, 'It failed'),
+            ('ERROR', None, {'result': 'It failed'}, 'It failed'),
+            ('ERROR', '', {'result': ''}, None),
+            ('ERROR', None, {}, None),
+            ('SUCCESS', '', {'result': 'no failure'}, None),
+        ):
+            with self.case(state, info, output):
+                run = models.ScheduleExecution.from_execution(
+                    fakes.execution(
+                        1, state=state, state_info=info, output=output
+                    )
+                )
+                self.assertEqual(expected, run.state_info)
+
+
+class TestTriggeredBy(base.TestCase):
+    def test_only_mistrals_own_words_count(self) -> None:
+        mistrals = '{"triggered_by": {"type": "cron_trigger", "id": "t1"}}'
+        descriptions: tuple[tuple[object, str | None], ...] = (
+            (mistrals, 't1'),
+            (
+                {'triggered_by': {'type': 'cron_trigger', 'id': 't1'}},
+                't1',
+            ),
+            (f'see {mistrals}', None),
+            ('started by hand instead of t1', None),
+            ('["t1"]', None),
+            ('null', None),
+            ('', None),
+            (None, None),
+            ('{"triggered_by": "t1"}', None),
+            ('{"triggered_by": null}', None),
+            ('{"triggered_by": {"type": "event", "id": "t1"}}', None),
+            ('{"triggered_by": {"type": "cron_trigger"}}', None),
+            ('{"description": "t1"}', None),
+        )
+        for description, expected in descriptions:
+            with self.case(description):
+                self.assertEqual(expected, models.triggered_by(description))
+
+
+class TestIsUuid(base.TestCase):
+    def test_only_the_usual_form_counts(self) -> None:
+        for text, expected in (
+            (base.uid(1), True),
+            ('ABCDEFAB-0000-4000-8000-ABCDEFABCDEF', True),
+            (base.uid(1).replace('-', ''), False),
+            (f'{{{base.uid(1)}}}', False),
+            (f'{base.uid(1)}\n', False),
+            (f' {base.uid(1)}', False),
+            (f'{base.uid(1)}0', False),
+            ('', False),
+            ('../instances', False),
+            ('g0000000-0000-4000-8000-000000000001', False),
+        ):
+            with self.case(text):
+                self.assertIs(expected, models.is_uuid(text))
+
+    def test_new_ids_are_uuids_and_differ(self) -> None:
+        first, second = models.new_id(), models.new_id()
+        self.assertTrue(models.is_uuid(first))
+        self.assertNotEqual(first, second)
+
+
+class TestOnly(base.TestCase):
+    @staticmethod
+    def _schedules(count: int) -> list[models.Schedule]:
+        return [
+            models.Schedule.from_trigger(fakes.trigger(number))
+            for number in range(1, count + 1)
+        ]
+
+    def test_one_is_given(self) -> None:
+        found = self._schedules(1)
+        self.assertIs(found[0], models.only(found, 'schedule', 'x'))
+
+    def test_none_is_not_found(self) -> None:
+        exc = self.assertRaises(
+            exceptions.NotFoundError, models.only, [], 'schedule', 'x'
+        )
+        self.assertNotIsInstance(exc, exceptions.NotUniqueError)
+        self.assertEqual(
+            'No schedule with the name or ID "x" in this project.', str(exc)
+        )
+
+    def test_several_are_named_by_their_ids(self) -> None:
+        exc = self.assertRaises(
+            exceptions.NotUniqueError,
+            models.only,
+            self._schedules(2),
+            'schedule',
+            'x',
+        )
+        self.assertEqual(
+            'The name "x" fits 2 objects of the kind schedule. Use one of '
+            f'their IDs: {base.uid(1)}, {base.uid(2)}',
+            str(exc),
+        )
+
+    def test_very_many_are_not_all_named(self) -> None:
+        for count, more in ((10, False), (11, True)):
+            with self.case(count):
+                exc = self.assertRaises(
+                    exceptions.NotUniqueError,
+                    models.only,
+                    self._schedules(count),
+                    'schedule',
+                    'x',
+                )
+                self.assertEqual(10, str(exc).count('-4000-'))
+                self.assertIs(more, str(exc).endswith(', ...'))
+
+
+class TestWorkflowInput(base.TestCase):
+    def test_the_specifications_keys_are_always_there(self) -> None:
+        self.assertEqual(
+            {
+                'instance': 'i',
+                'name': 'n',
+                'description': None,
+                'parent_id': None,
+                'schedule_id': 's',
+            },
+            models.workflow_input(instance='i', name='n', schedule_id='s'),
+        )
+
+    def test_the_others_are_there_when_they_say_something(self) -> None:
+        for extra in (
+            {'incremental': True},
+            {'swift_container': 'dumps'},
+            {'storage_driver': 'swift'},
+        ):
+            with self.case(extra):
+                options: dict[str, Any] = extra
+                made = models.workflow_input(
+                    instance='i', name='n', schedule_id='s', **options
+                )
+                self.assertEqual(6, len(made))
+                self.assertEqual(made, made | extra)
+
+
+class TestValidation(base.TestCase):
+    def test_texts_that_trove_takes(self) -> None:
+        for validate, text in (
+            (models.validate_name, 'a'),
+            (models.validate_name, '1'),
+            (models.validate_name, 'n' * 100),
+            (models.validate_name, 'nightly: 100 % of (ÄÖÜ) _ \\ "a" \'b\''),
+            (models.validate_name, '备份 1'),
+            (models.validate_description, 'd' * 255),
+            (models.validate_description, 'of orders/2030'),
+            (models.validate_swift_container, 'c' * 255),
+            (models.validate_swift_container, 'Az09@%+=:,./-_'),
+        ):
+            with self.case(text):
+                self.assertEqual(text, validate(text))
+
+    def test_texts_that_trove_would_refuse_at_each_run(self) -> None:
+        for validate, text, reason in (
+            (models.validate_name, '', 'name'),
+            (models.validate_name, '---', 'one ASCII letter or digit'),
+            (models.validate_name, '备份', 'one ASCII letter or digit'),
+            (models.validate_name, ' a', 'white space'),
+            (models.validate_name, 'a\t', 'white space'),
+            (models.validate_name, 'a\nb', 'control character'),
+            (models.validate_name, 'a\x00b', 'control character'),
+            (models.validate_name, 'a\u2028b', 'control character'),
+            (models.validate_name, 'a/b', '"/" is not possible'),
+            (models.validate_name, 'n' * 101, '101 characters, and 100'),
+            (models.validate_description, '...', 'one ASCII letter'),
+            (models.validate_description, 'd' * 256, '256 characters'),
+            (models.validate_description, 'a\nb', 'line break'),
+            (models.validate_swift_container, 'a b', '"a b" can\'t be used'),
+            (models.validate_swift_container, 'a?b', 'ASCII letters, digits'),
+            (models.validate_swift_container, 'aé', '@%+=:,./-_'),
+            (models.validate_swift_container, 'c' * 256, '256 characters'),
+            (models.validate_swift_container, '.', 'one ASCII letter'),
+        ):
+            with self.case(text):
+                exc = self.assertRaises(
+                    exceptions.InvalidValueError, validate, text
+                )
+                self.assertIn(reason, str(exc))
+
+    def test_a_refusal_does_not_repeat_a_very_long_text(self) -> None:
+        exc = self.assertRaises(
+            exceptions.InvalidValueError, models.validate_name, 'n' * 9999
+        )
+        self.assertLess(len(str(exc)), 200)
+
+    def test_counts(self) -> None:
+        self.assertEqual(1, models.validate_count(1))
+        for count in (0, -1):
+            with self.case(count):
+                exc = self.assertRaises(
+                    exceptions.InvalidValueError, models.validate_count, count
+                )
+                self.assertIn(f'not {count}.', str(exc))
+
+
+class TestParseTime(base.TestCase):
+    def test_mistrals_times_are_in_utc(self) -> None:
+        for text, expected in (
+            ('2030-01-02 03:04:05', utc(2030, 1, 2, 3, 4, 5)),
+            ('2030-01-02T03:04:05', utc(2030, 1, 2, 3, 4, 5)),
+            ('2030-01-02T03:04:05Z', utc(2030, 1, 2, 3, 4, 5)),
+            ('2030-01-02 03:04:05.000006', utc(2030, 1, 2, 3, 4, 5, 6)),
+            ('2030-01-02T05:04:05+02:00', utc(2030, 1, 2, 3, 4, 5)),
+        ):
+            with self.case(text):
+                moment = models.parse_time(text)
+                assert moment is not None
+                self.assertEqual(expected, moment)
+                self.assertEqual(datetime.UTC, moment.tzinfo)
+
+    def test_no_time_is_none(self) -> None:
+        self.assertIsNone(models.parse_time(None))
