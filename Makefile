@@ -28,7 +28,7 @@ sandbox: $(INSTALLED)
 	@$(BIN)/python -m sandbox run
 
 test: $(INSTALLED)
-	@$(BIN)/python tools/run_tests.py
+	@$(BIN)/python -m tools.run_tests
 
 clean:
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m sandbox stop; fi

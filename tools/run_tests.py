@@ -63,7 +63,7 @@ class Tally:
         where = {'TEST_PATH': path, **(env or {})}
         # A repository of its own, that no earlier run can be taken for it.
         with tempfile.TemporaryDirectory() as directory:
-            repository = ('--repo-url', f'{directory}/repository')
+            repository = ('--repo-url', directory)
             status = run(
                 tool('stestr'), *repository, 'run', *options, env=where
             )
