@@ -14,11 +14,11 @@ from keystoneauth1 import session as ksa_session
 
 from trove_backup_schedule import cron
 from trove_backup_schedule import exceptions
+from trove_backup_schedule import installation
 from trove_backup_schedule import lookup
 from trove_backup_schedule import mistral
 from trove_backup_schedule import models
 from trove_backup_schedule import trove
-from trove_backup_schedule import workbook
 from trove_backup_schedule.i18n import _
 
 # States in which Mistral lets an execution be deleted: mistral/workflow/
@@ -342,17 +342,7 @@ class BackupSchedules:
 
         :raises NotFoundError: if nothing is loaded.
         """
-        mistral_ = self._mistral(mistral_client)
-        row = mistral_.workbook(workbook.NAME)
-        if row is None:
-            raise exceptions.NotFoundError(
-                _(
-                    'The workbook "%s" is not loaded in Mistral. Load it '
-                    'with: openstack database backup workbook install'
-                )
-                % workbook.NAME
-            )
-        return _workbook(mistral_, row)
+        return installation.show(self._mistral(mistral_client))
 
     def workbook_install(
         self,
@@ -370,36 +360,9 @@ class BackupSchedules:
             belongs to another project and differs, or if the new text would
             silence an existing schedule.
         """
-        mistral_ = self._mistral(mistral_client)
-        row = mistral_.workbook(workbook.NAME)
-        if row is None:
-            try:
-                row = mistral_.workbook_create(
-                    workbook.definition(), 'public' if public else 'private'
-                )
-            except exceptions.ConflictError:
-                # Somebody else has loaded one in the meantime.
-                row = mistral_.workbook(workbook.NAME)
-                if row is None:
-                    raise
-            else:
-                return _workbook(mistral_, row), True
-        loaded = _workbook(mistral_, row)
-        scope = 'public' if public else loaded.scope
-        if loaded.current and loaded.scope == scope:
-            return loaded, False
-        if mistral_.project_id not in (None, loaded.project_id):
-            raise exceptions.RefusedError(
-                _(
-                    'The workbook "%(name)s" belongs to project %(project)s, '
-                    'which has made it public. Ask its owners to update it.'
-                )
-                % {'name': loaded.name, 'project': loaded.project_id}
-            )
-        if not force:
-            _check_overwrite(mistral_, row['definition'])
-        row = mistral_.workbook_update(workbook.definition(), scope)
-        return _workbook(mistral_, row), True
+        return installation.install(
+            self._mistral(mistral_client), public=public, force=force
+        )
 
     # How things are found.
 
@@ -547,59 +510,3 @@ def _create_trigger(
                 % {'workflow': models.WORKFLOW, 'reason': exc}
             ) from exc
         raise
-
-
-def _workbook(mistral_: mistral.Mistral, row: mistral.Row) -> models.Workbook:
-    text = row.get('definition') or ''
-    # Deleting the workflow leaves the workbook as it was.
-    present = [
-        each
-        for each in mistral_.workflows(models.WORKFLOW)
-        if each.get('scope') == 'public'
-        or each.get('project_id') == row.get('project_id')
-    ]
-    return models.Workbook(
-        name=str(row['name']),
-        scope=str(row['scope']),
-        project_id=row.get('project_id'),
-        workflows=workbook.workflows(text),
-        current=text.strip() == workbook.definition().strip()
-        and bool(present),
-        created_at=models.parse_time(row.get('created_at')),
-        updated_at=models.parse_time(row.get('updated_at')),
-    )
-
-
-def _check_overwrite(mistral_: mistral.Mistral, text: str) -> None:
-    """Refuse to lose what is in a loaded workbook's text.
-
-    :raises RefusedError: if there are other workflows in it, or a schedule
-        whose input the packaged workflow would not take.
-    """
-    others = workbook.foreign_parts(text)
-    if others:
-        raise exceptions.RefusedError(
-            _(
-                'The workbook "%(name)s" in Mistral also defines %(others)s. '
-                'Move them to another workbook, or overwrite it with --force.'
-            )
-            % {'name': workbook.NAME, 'others': ', '.join(others)}
-        )
-    takes = workbook.inputs(workbook.definition())
-    silenced = [
-        each.trigger_name
-        for each in lookup.schedules(
-            mistral_, all_projects=mistral_.sees_other_projects()
-        )
-        if not takes.accept(each.input)
-    ]
-    if silenced:
-        raise exceptions.RefusedError(
-            _(
-                'The packaged workflow would not take the input of %(count)d '
-                'existing cron triggers, and Mistral would silently stop to '
-                'run them: %(names)s. Replace them first, or overwrite the '
-                'workbook with --force.'
-            )
-            % {'count': len(silenced), 'names': ', '.join(silenced[:10])}
-        )

@@ -89,7 +89,7 @@ def error_for(
                 'A schedule acts for you by a Keystone trust, and Keystone '
                 'lets no application credential manage one. Use a password '
                 'or a token made with one for this command; an application '
-                'credential is enough for list and show.'
+                'credential is enough for list, show and delete.'
             )
         )
     if status == http.HTTPStatus.FORBIDDEN:

@@ -241,12 +241,13 @@ class Mistral:
 
     # Workbooks.
 
-    def workbook(self, name: str) -> Row | None:
-        """Give a workbook that the project can see, or None."""
-        try:
-            return self._object('GET', f'/workbooks/{_quote(name)}')
-        except exceptions.NotFoundError:
-            return None
+    def workbooks(self, name: str) -> list[Row]:
+        """Give the workbooks of this name that the caller is shown.
+
+        Those are the own project's and the public ones of others; for an
+        admin, all.
+        """
+        return list(self._rows('workbooks', {'name': name}))
 
     def workbook_create(self, definition: str, scope: str) -> Row:
         """Load a workbook.
@@ -268,19 +269,23 @@ class Mistral:
         )
 
     def workflows(self, name: str) -> list[Row]:
-        """Give the workflow definitions of this name that the project sees."""
+        """Give the workflows of this name that the caller is shown."""
         return list(
             self._rows(
                 'workflows',
-                {'name': name, 'fields': 'id,name,scope,project_id,input'},
+                {'name': name, 'fields': 'id,name,scope,project_id'},
             )
         )
+
+    def owns(self, row: Row) -> bool:
+        """Tell whether a row is of the caller's project."""
+        return self.project_id in (None, row.get('project_id'))
 
     # HTTP.
 
     def _own(self, row: Row) -> Row:
         """Give a row of the own project: an admin is shown all."""
-        if self.project_id and row.get('project_id') != self.project_id:
+        if not self.owns(row):
             raise exceptions.NotFoundError(
                 _('%s belongs to another project.') % row.get('id')
             )

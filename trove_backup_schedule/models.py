@@ -309,15 +309,10 @@ def only(found: Sequence[_T], what: str, name_or_id: str) -> _T:
             ids += ', ...'
         raise exceptions.NotUniqueError(
             _(
-                'The name "%(text)s" fits %(count)d objects of the kind '
-                '%(what)s. Use one of their IDs: %(ids)s'
+                'More than one %(what)s has the name "%(text)s". Use an ID: '
+                '%(ids)s'
             )
-            % {
-                'what': what,
-                'text': name_or_id,
-                'count': len(found),
-                'ids': ids,
-            }
+            % {'what': what, 'text': name_or_id, 'ids': ids}
         )
     return found[0]
 

@@ -111,7 +111,7 @@ def backup(identifier: str, **changes: Any) -> Row:
 
 
 class Mistral:
-    """Cron triggers, executions and workflows behind Mistral's API.
+    """Cron triggers, executions, workbooks and workflows behind Mistral's API.
 
     :ivar most: rows that a list is cut to, whatever is asked for.
     """
@@ -122,6 +122,7 @@ class Mistral:
         self.rows: dict[str, list[Row]] = {
             'cron_triggers': [],
             'executions': [],
+            'workbooks': [],
             'workflows': [],
         }
         self.most = 1000
@@ -138,7 +139,7 @@ class Mistral:
         asked = base.query(request)
         name = request.path.rpartition('/')[2]
         every = asked.pop('all_projects', None) or self._admin
-        fields = asked.pop('fields').split(',')
+        fields = asked.pop('fields', None)
         limit = min(int(asked.pop('limit', self.most)), self.most)
         marker = asked.pop('marker', None)
         newest_first = asked.pop('sort_dirs', 'asc') == 'desc'
@@ -152,7 +153,9 @@ class Mistral:
                 return {'faultstring': f'Not found [id={marker}]'}
             rows = rows[ids.index(marker) + 1 :]
         found = [
-            {key: row.get(key) for key in {*fields, 'id'}}
+            {key: row.get(key) for key in {*fields.split(','), 'id'}}
+            if fields
+            else row
             for row in rows
             if (every or _visible(row))
             and all(_fits(str(row[key]), asked[key]) for key in asked)

@@ -152,12 +152,12 @@ class TestConstruction(AdapterTestCase):
         missing = {'faultstring': 'It is not here'}
         for name in ('cron_triggers', 'executions', 'workbooks'):
             self.http.get(
-                f'{url}/{name}', json={'cron_triggers': [], 'executions': []}
+                f'{url}/{name}',
+                json={'cron_triggers': [], 'executions': [], 'workbooks': []},
             )
             self.http.get(
                 f'{url}/{name}/{base.uid(1)}', status_code=404, json=missing
             )
-        self.http.get(f'{url}/workbooks/trove', status_code=404)
         one = base.uid(1)
         make = self.schedules
         self.assertEqual([], make.schedule_list(None, other))
@@ -1243,26 +1243,18 @@ class TestExecutionShowAndDelete(ExecutionTestCase):
 class WorkbookTestCase(AdapterTestCase):
     def setUp(self) -> None:
         super().setUp()
-        self.loaded: fakes.Row | None = None
-        self.http.get(f'{WORKBOOKS}/trove', json=self._get)
+        self.loaded = self.mistral.rows['workbooks']
         self.http.post(WORKBOOKS, json=self._put, status_code=201)
         self.http.put(WORKBOOKS, json=self._put)
 
-    def _get(self, request: Any, context: Any) -> fakes.Row:
-        if self.loaded is None:
-            context.status_code = 404
-        return self.loaded or {'faultstring': 'Workbook not found'}
-
     def _put(self, request: Any, context: Any) -> fakes.Row:
-        self.load(
+        return self.load(
             request.text or request.body.decode(),
             scope=base.query(request)['scope'],
         )
-        assert self.loaded is not None
-        return self.loaded
 
-    def load(self, text: str, **changes: Any) -> None:
-        self.loaded = {
+    def load(self, text: str, **changes: Any) -> fakes.Row:
+        row = {
             'id': base.uid(0xF0),
             'name': 'trove',
             'definition': text,
@@ -1272,16 +1264,18 @@ class WorkbookTestCase(AdapterTestCase):
             'updated_at': None,
             **changes,
         }
+        self.loaded[:] = [row]
         self.mistral.rows['workflows'][:] = [
             {
                 'id': base.uid(0xF1),
                 'name': f'trove.{name}',
                 'created_at': '2030-01-01 00:00:00',
-                'project_id': self.loaded['project_id'],
-                'scope': self.loaded['scope'],
+                'project_id': row['project_id'],
+                'scope': row['scope'],
             }
             for name in workbook.workflows(text)
         ]
+        return row
 
     def writes(self) -> list[Any]:
         return [
@@ -1355,7 +1349,7 @@ class TestWorkbookInstall(WorkbookTestCase):
     def test_a_fresh_one(self) -> None:
         for public, scope in ((False, 'private'), (True, 'public')):
             with self.case(public):
-                self.loaded = None
+                self.loaded.clear()
                 self.http.reset_mock()
                 found, changed = self.schedules.workbook_install(public=public)
                 self.assertTrue(changed)
@@ -1459,7 +1453,7 @@ class TestWorkbookInstall(WorkbookTestCase):
     def test_somebody_else_has_loaded_it_in_between(self) -> None:
         for theirs, changed in ((workbook.definition(), False), (OLDER, True)):
             with self.case(theirs):
-                self.loaded = None
+                self.loaded.clear()
                 self.theirs = theirs
                 self.http.post(WORKBOOKS, json=self._conflict, status_code=409)
                 found = self.schedules.workbook_install()
@@ -1498,6 +1492,45 @@ class TestWorkbookInstall(WorkbookTestCase):
 
 class TestAdminWorkbook(WorkbookTestCase):
     ROLES = ['admin']
+
+    def test_a_private_one_of_others_is_not_shown(self) -> None:
+        self.load(workbook.definition(), project_id=base.OTHER_PROJECT)
+        self.assertRaises(
+            exceptions.NotFoundError, self.schedules.workbook_show
+        )
+
+    def test_the_own_one_goes_before_those_of_others(self) -> None:
+        theirs = self.load(OLDER, project_id=base.OTHER_PROJECT)
+        public = {**theirs, 'id': base.uid(0xF2), 'scope': 'public'}
+        own = self.load(workbook.definition(), id=base.uid(0xF3))
+        self.loaded[:] = [theirs, public, own]
+        self.assertEqual(
+            base.PROJECT, self.schedules.workbook_show().project_id
+        )
+        self.loaded[:] = [theirs, public]
+        self.assertEqual('public', self.schedules.workbook_show().scope)
+
+    def test_none_is_saved_where_it_could_hit_that_of_others(self) -> None:
+        theirs = self.load(OLDER, project_id=base.OTHER_PROJECT)
+        their_workflows = [*self.mistral.rows['workflows']]
+        own = self.load(OLDER, id=base.uid(0xF3))
+        for workbooks, workflows in (
+            ([theirs], their_workflows),
+            ([], their_workflows),
+            ([theirs, own], []),
+        ):
+            self.loaded[:] = workbooks
+            self.mistral.rows['workflows'][:] = workflows
+            for force in (False, True):
+                with self.case(workbooks, force):
+                    exc = self.assertRaises(
+                        exceptions.RefusedError,
+                        self.schedules.workbook_install,
+                        force=force,
+                    )
+                    self.assertIn(base.OTHER_PROJECT, str(exc))
+                    self.assertIn('without the admin role', str(exc))
+        self.assertEqual([], self.writes())
 
     def test_silenced_schedules_of_all_projects_stop_it(self) -> None:
         self.load(OLDER, scope='public')

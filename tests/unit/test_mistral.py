@@ -344,19 +344,16 @@ class TestObjects(MistralTestCase):
                     json={'project_id': base.PROJECT},
                 )
                 self.http.delete(f'{EXECUTIONS}/{escaped}', status_code=204)
-                self.http.get(f'{WORKBOOKS}/{escaped}', json={})
                 self.assertEqual(name, self.mistral.trigger(name)['name'])
                 self.mistral.trigger_delete(name)
                 self.mistral.execution(name)
                 self.mistral.execution_delete(name)
-                self.mistral.workbook(name)
                 self.assertEqual(
                     [
                         ('GET', f'{TRIGGERS}/{escaped}'),
                         ('DELETE', f'{TRIGGERS}/{escaped}'),
                         ('GET', f'{EXECUTIONS}/{escaped}'),
                         ('DELETE', f'{EXECUTIONS}/{escaped}'),
-                        ('GET', f'{WORKBOOKS}/{escaped}'),
                     ],
                     [
                         (each.method, each.url)
@@ -395,16 +392,6 @@ class TestObjects(MistralTestCase):
                 self.assertEqual({'scope': 'public'}, base.query(sent))
                 self.assertEqual(text.encode(), sent.body)
                 self.assertEqual('text/plain', sent.headers['Content-Type'])
-
-    def test_no_workbook_is_none(self) -> None:
-        self.http.get(f'{WORKBOOKS}/trove', status_code=404, text=HTML)
-        self.assertIsNone(self.mistral.workbook('trove'))
-
-    def test_other_failures_are_no_missing_workbook(self) -> None:
-        self.http.get(f'{WORKBOOKS}/trove', status_code=403, text=HTML)
-        self.assertRaises(
-            exceptions.AuthorizationError, self.mistral.workbook, 'trove'
-        )
 
 
 class TestNonsense(MistralTestCase):

@@ -360,8 +360,8 @@ class TestOnly(base.TestCase):
             'x',
         )
         self.assertEqual(
-            'The name "x" fits 2 objects of the kind schedule. Use one of '
-            f'their IDs: {base.uid(1)}, {base.uid(2)}',
+            'More than one schedule has the name "x". Use an ID: '
+            f'{base.uid(1)}, {base.uid(2)}',
             str(exc),
         )
 

@@ -165,7 +165,7 @@ class TestInstances(TroveTestCase):
         exc = self.assertRaises(
             exceptions.NotUniqueError, self.trove.find_instance, 'orders'
         )
-        self.assertIn('of the kind instance', str(exc))
+        self.assertIn('More than one instance', str(exc))
         self.assertIn(fakes.OTHER_INSTANCE, str(exc))
         for name in ('Orders', 'order', ''):
             with self.case(name):

@@ -18,7 +18,7 @@ class Time(columns.FormattableColumn[Any]):
     def human_readable(self) -> str:
         """Give ``2030-01-31 03:00:00 UTC``."""
         if self._value is None:
-            return ''
+            return str(None)
         return f'{self._value.astimezone(datetime.UTC):%Y-%m-%d %H:%M:%S} UTC'
 
     def machine_readable(self) -> str | None:
@@ -45,9 +45,20 @@ class JsonObject(columns.FormattableColumn[Mapping[str, Any]]):
 class ShortJsonObject(JsonObject):
     """A JSON object for a list: people see the beginning of a long one."""
 
-    MOST = 100
-
     def human_readable(self) -> str:
         """Give the object as JSON, cut off where it gets long."""
-        text = super().human_readable()
-        return text if len(text) <= self.MOST else text[: self.MOST] + '...'
+        return _shorten(super().human_readable())
+
+
+class ShortText(columns.FormattableColumn[Any]):
+    """A text for a list: people see the beginning of a long one."""
+
+    _value: str | None
+
+    def human_readable(self) -> str:
+        """Give the text on one line, cut off where it gets long."""
+        return _shorten(' '.join(str(self._value).split()))
+
+
+def _shorten(text: str, most: int = 100) -> str:
+    return text if len(text) <= most else text[:most] + '...'

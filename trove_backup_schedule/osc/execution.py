@@ -60,6 +60,8 @@ def _value(execution: models.ScheduleExecution, column: str) -> Any:
 def _list_value(execution: models.ScheduleExecution, column: str) -> Any:
     if column == 'output':
         return columns.ShortJsonObject(execution.output)
+    if column == 'state_info':
+        return columns.ShortText(execution.state_info)
     return _value(execution, column)
 
 

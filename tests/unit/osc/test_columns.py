@@ -26,7 +26,7 @@ class TestTime(base.TestCase):
 
     def test_no_time(self) -> None:
         column = columns.Time(None)
-        self.assertEqual('', column.human_readable())
+        self.assertEqual('None', column.human_readable())
         self.assertIsNone(column.machine_readable())
 
 

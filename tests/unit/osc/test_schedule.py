@@ -212,7 +212,7 @@ class TestShow(osc_base.CommandTestCase):
         self.assertEqual(
             '2030-01-02 03:00:00 UTC', people['next_execution_time']
         )
-        self.assertEqual('', people['updated_at'])
+        self.assertEqual('None', people['updated_at'])
         self.assertEqual(
             f'{{"instance": "{fakes.INSTANCE}", "name": "by-hand"}}',
             people['input'],

@@ -16,6 +16,7 @@ class WorkbookTestCase(osc_base.CommandTestCase):
     def load(self, **changes: Any) -> fakes.Row:
         """Have a workbook that is as the packaged one but for changes."""
         row = {
+            'id': base.uid(0xF0),
             'name': 'trove',
             'definition': packaged.definition(),
             'scope': 'private',
@@ -24,7 +25,7 @@ class WorkbookTestCase(osc_base.CommandTestCase):
             'updated_at': None,
             **changes,
         }
-        self.http.get(f'{URL}/trove', json=row)
+        self.mistral.rows['workbooks'][:] = [row]
         self.mistral.rows['workflows'][:] = [
             fakes.trigger(1, name='trove.backup_create')
         ]
@@ -55,7 +56,6 @@ class TestShow(WorkbookTestCase):
         self.assertEqual('2030-01-01 00:00:00 UTC', shown['created_at'])
 
     def test_nothing_is_loaded(self) -> None:
-        self.http.get(f'{URL}/trove', status_code=404)
         self.assertRaises(
             exceptions.NotFoundError, self.run_command, workbook.ShowWorkbook
         )
@@ -74,7 +74,7 @@ class TestInstall(WorkbookTestCase):
             with self.case(arguments):
                 self.http.reset_mock()
                 row = self.load(scope=scope)
-                self.http.get(f'{URL}/trove', status_code=404)
+                self.mistral.rows['workbooks'].clear()
                 self.http.post(URL, json=row, status_code=201)
                 shown = self.run_json(workbook.InstallWorkbook, *arguments)
                 self.assertEqual([('POST', scope)], self._written())
