@@ -103,7 +103,8 @@ def _check_neighbours(mistral_: mistral.Mistral) -> None:
             _(
                 'Other projects have a workbook "%(name)s" (%(projects)s), '
                 'and Mistral lets an admin overwrite theirs in place of the '
-                'own. Load it as a user without the admin role.'
+                'own. Load it as a user without the admin role; a public one '
+                'has to be loaded before theirs.'
             )
             % {'name': workbook.NAME, 'projects': ', '.join(sorted(others))}
         )
