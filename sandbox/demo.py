@@ -121,6 +121,7 @@ class Demo:
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
+            timeout=PATIENCE,
             check=False,
         )
 
@@ -175,7 +176,7 @@ def main() -> int:
         ):
             Demo(sandbox.environment()).run()
             print('\nStopping the sandbox ...', flush=True)
-    except (DemoError, SandboxError) as exc:
+    except (DemoError, SandboxError, subprocess.TimeoutExpired) as exc:
         print(f'\nThe demonstration FAILED: {exc}', file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -109,8 +109,8 @@ class BackupSchedules:
         :param name: name for the backups, at most
             :data:`~trove_backup_schedule.models.MAX_NAME_LENGTH` characters.
         :param description: of each backup.
-        :param parent_id: ID or name of a completed backup of the instance;
-            each run builds on it.
+        :param parent_id: a completed backup of the instance, on which each
+            run builds: an object with an ``id``, an ID, or a name.
         :param incremental: each run builds on the newest completed backup.
         :param swift_container: container for the backups.
         :param storage_driver: storage driver for the backups.
@@ -145,7 +145,7 @@ class BackupSchedules:
         mistral_ = self._mistral(mistral_client)
         found = self._find_instance(instance, mistral_)
         if parent_id is not None:
-            parent_id = self._find_parent(parent_id, found).id
+            parent_id = self._find_parent(_id(parent_id), found).id
         trigger_name = models.TriggerName(
             name=name, instance=found.id, schedule_id=models.new_id()
         )
@@ -154,7 +154,9 @@ class BackupSchedules:
             {
                 'name': str(trigger_name),
                 'workflow_name': models.WORKFLOW,
-                'workflow_params': models.WORKFLOW_PARAMS,
+                'workflow_params': models.workflow_params(
+                    trigger_name.schedule_id
+                ),
                 'pattern': normal,
                 'first_execution_time': (
                     f'{first_time:%Y-%m-%d %H:%M}' if first_time else None

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""What a failed request to OpenStack means, in words. No I/O of its own."""
+"""Where a service is, and what a failed request to it means, in words."""
 
 from collections.abc import Iterator
 import contextlib
@@ -9,11 +9,15 @@ import re
 import ssl
 
 from keystoneauth1 import exceptions as ksa
+from keystoneauth1 import session as ksa_session
 import requests
 from urllib3 import exceptions as urllib3_exceptions
 
 from trove_backup_schedule import exceptions
 from trove_backup_schedule.i18n import _
+
+#: The status from which on a service may have acted though it failed.
+INTERNAL_ERROR = int(http.HTTPStatus.INTERNAL_SERVER_ERROR)
 
 _ADDRESS = re.compile(r'https?://[^\s/?]+')
 
@@ -97,6 +101,16 @@ def error_for(
             _('%(service)s forbids this (HTTP 403): %(reason)s')
             % {'service': service, 'reason': said}
         )
+    if status == http.HTTPStatus.NOT_FOUND and not _sentence(reason):
+        # It was not the service that said so.
+        return exceptions.ServiceError(
+            _(
+                '%s is not at its address (HTTP 404). Check its endpoint in '
+                'the catalogue.'
+            )
+            % service,
+            status,
+        )
     if status == http.HTTPStatus.NOT_FOUND:
         return exceptions.NotFoundError(
             _('%(service)s found nothing (HTTP 404): %(reason)s')
@@ -121,6 +135,31 @@ def error_for(
         % {'service': service, 'status': status, 'reason': said},
         status,
     )
+
+
+def endpoint_of(
+    service: str,
+    session: ksa_session.Session,
+    *,
+    service_type: str,
+    region_name: str | None,
+    interface: str | None,
+) -> str:
+    """Look a service up in the catalogue, without asking the service itself.
+
+    :param interface: ``public`` by default.
+    :raises ServiceUnavailableError: if it is not there.
+    """
+    with requests_to(service):
+        found = session.get_endpoint(
+            service_type=service_type,
+            region_name=region_name,
+            interface=interface or 'public',
+            skip_discovery=True,
+        )
+    if not found:
+        raise not_in_catalogue(service)
+    return found
 
 
 def not_in_catalogue(service: str) -> exceptions.ServiceUnavailableError:
@@ -206,7 +245,7 @@ def _disconnected(service: str, exc: Exception) -> exceptions.ScheduleError:
     return exceptions.ServiceError(
         _(
             'The connection to %(service)s at %(address)s broke before it '
-            'answered: %(reason)s. Look what it has done, and try again.'
+            'answered: %(reason)s. Check what it has done, and try again.'
         )
         % words
     )

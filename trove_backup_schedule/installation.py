@@ -3,7 +3,6 @@
 """How the packaged workbook gets into Mistral, harming nothing there."""
 
 from trove_backup_schedule import exceptions
-from trove_backup_schedule import lookup
 from trove_backup_schedule import mistral
 from trove_backup_schedule import models
 from trove_backup_schedule import workbook
@@ -39,6 +38,9 @@ def install(
     row = _loaded_workbook(mistral_)
     if row is None:
         _check_neighbours(mistral_)
+        if not force and mistral_.workflows(models.WORKFLOW):
+            # Somebody has loaded it without a workbook, or left it behind.
+            _check_overwrite(mistral_, '')
         try:
             row = mistral_.workbook_create(
                 workbook.definition(), 'public' if public else 'private'
@@ -112,8 +114,8 @@ def _check_neighbours(mistral_: mistral.Mistral) -> None:
 
 def _workbook(mistral_: mistral.Mistral, row: mistral.Row) -> models.Workbook:
     text = row.get('definition') or ''
-    # Deleting the workflow leaves the workbook as it was.
-    present = [
+    # The workflow may have been deleted or changed without the workbook.
+    workflows = [
         each
         for each in mistral_.workflows(models.WORKFLOW)
         if each.get('scope') == 'public' or mistral_.owns(each)
@@ -124,7 +126,11 @@ def _workbook(mistral_: mistral.Mistral, row: mistral.Row) -> models.Workbook:
         project_id=row.get('project_id'),
         workflows=workbook.workflows(text),
         current=text.strip() == workbook.definition().strip()
-        and bool(present),
+        and bool(workflows)
+        and all(
+            workbook.is_packaged(each.get('definition') or '')
+            for each in workflows
+        ),
         created_at=models.parse_time(row.get('created_at')),
         updated_at=models.parse_time(row.get('updated_at')),
     )
@@ -146,20 +152,22 @@ def _check_overwrite(mistral_: mistral.Mistral, text: str) -> None:
             % {'name': workbook.NAME, 'others': ', '.join(others)}
         )
     takes = workbook.inputs(workbook.definition())
-    silenced = [
-        each.trigger_name
-        for each in lookup.schedules(
-            mistral_, all_projects=mistral_.sees_other_projects()
-        )
-        if not takes.accept(each.input)
-    ]
+    # Every trigger on the workflow counts, not only those that are schedules.
+    silenced = []
+    for trigger in mistral_.triggers(
+        workflow_name=models.WORKFLOW,
+        all_projects=mistral_.sees_other_projects(),
+    ):
+        values = models.json_object(trigger.get('workflow_input'))
+        if values is None or not takes.accept(values):
+            silenced.append(str(trigger.get('name')))
     if silenced:
         raise exceptions.RefusedError(
             _(
                 'The packaged workflow would not take the input of %(count)d '
-                'existing cron triggers, and Mistral would silently stop to '
-                'run them: %(names)s. Replace them first, or overwrite the '
-                'workbook with --force.'
+                'existing cron triggers, and Mistral would silently stop '
+                'running them: %(names)s. Replace them first, or overwrite '
+                'the workflow with --force.'
             )
             % {'count': len(silenced), 'names': ', '.join(silenced[:10])}
         )

@@ -39,25 +39,41 @@ def schedule(
     if models.is_uuid(name_or_id):
         found = [
             each
-            for each in _named_like(mistral_, name_or_id, all_projects)
-            if each.id == name_or_id
+            for each in _named_like(
+                mistral_, name_or_id, all_projects=all_projects
+            )
+            if each.id.lower() == name_or_id.lower()
         ]
         if found:
-            return models.only(found, _('schedule'), name_or_id)
+            # There are two while a trigger is being replaced.
+            return max(found, key=lambda each: each.generation)
         with contextlib.suppress(exceptions.NotFoundError):
             return _carried_by(
-                mistral_.trigger(name_or_id, all_projects=all_projects)
+                mistral_.trigger(name_or_id.lower(), all_projects=all_projects)
             )
-    ours = [*_named_like(mistral_, f':{name_or_id}:', all_projects)]
     for others in (_foreign,) if thorough else (_plain, _foreign):
-        # A trigger of others may be named as if it were made here.
-        named = {
-            each.trigger_id: each
-            for each in (*ours, *others(mistral_, all_projects))
+        ours = _named_like(
+            mistral_,
+            f':{name_or_id}:',
+            page=models.CANDIDATES * 2,
+            all_projects=all_projects,
+        )
+        named = (
+            each
+            for each in itertools.chain(ours, others(mistral_, all_projects))
             if each.name == name_or_id
-        }
-        if named:
-            return models.only(list(named.values()), _('schedule'), name_or_id)
+        )
+        # A trigger of others may be named as if it were made here. However
+        # many there are, no more are read than an error would name.
+        candidates: dict[str, models.Schedule] = {}
+        for each in named:
+            candidates[each.trigger_id] = each
+            if len(candidates) > models.CANDIDATES:
+                break
+        if candidates:
+            return models.only(
+                list(candidates.values()), _('schedule'), name_or_id
+            )
     try:
         row = mistral_.trigger(name_or_id, all_projects=all_projects)
     except exceptions.NotFoundError:
@@ -99,7 +115,7 @@ def schedules_of(
     :param after: the schedule after which to begin.
     """
     candidates = itertools.chain(
-        _named_like(mistral_, instance_id, all_projects),
+        _named_like(mistral_, instance_id, all_projects=all_projects),
         _foreign(mistral_, all_projects),
     )
     # A trigger of others may have the instance in its name too.
@@ -189,11 +205,11 @@ def recency(run: models.ScheduleExecution) -> tuple[float, str]:
 def _has(text: str) -> str:
     r"""Make the filter for columns that contain a text.
 
-    Mistral puts the text into an SQL LIKE as it is. There ``\`` would take
-    the next character's meaning away, so any character may stand for it. What
-    comes back is always compared exactly.
+    Mistral puts the text into an SQL LIKE as it is, where ``%`` and ``\`` have
+    a meaning of their own and ``_`` stands for any character, for these too.
+    What comes back is always compared exactly.
     """
-    return f'has:{text}'.replace('\\', '_')
+    return f'has:{text}'.replace('\\', '_').replace('%', '_')
 
 
 def _age(schedule: models.Schedule) -> tuple[float, str]:
@@ -203,13 +219,18 @@ def _age(schedule: models.Schedule) -> tuple[float, str]:
 
 
 def _named_like(
-    mistral_: mistral.Mistral, text: str, all_projects: bool
+    mistral_: mistral.Mistral,
+    text: str,
+    *,
+    page: int | None = None,
+    all_projects: bool = False,
 ) -> Iterator[models.Schedule]:
     """Give the schedules that have a text in the name of their trigger."""
     return _schedules(
         mistral_.triggers(
             workflow_name=models.WORKFLOW,
             name=_has(text),
+            page=page,
             all_projects=all_projects,
         )
     )

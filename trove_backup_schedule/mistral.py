@@ -13,6 +13,7 @@ Mistral has cut short (``[api] max_limit``, 1,000 rows) looks complete.
 from collections.abc import Iterator, Mapping
 import json
 import logging
+import time
 from typing import Any
 import urllib.parse
 
@@ -27,6 +28,10 @@ LOG = logging.getLogger(__name__)
 
 SERVICE = 'Mistral'
 SERVICE_TYPE = 'workflowv2'
+
+# Seconds to wait before looking again for what a lost answer was about: a
+# cron trigger takes Mistral and Keystone about one to create.
+_SETTLING = (3.0,)
 
 #: Rows asked for at once. Mistral may be set to give fewer.
 PAGE = 1000
@@ -77,16 +82,13 @@ def make_client(
     # without it.
     from mistralclient.api.v2 import client
 
-    if endpoint is None:
-        with http.requests_to(SERVICE):
-            endpoint = session.get_endpoint(
-                service_type=SERVICE_TYPE,
-                region_name=region_name,
-                interface=interface or 'public',
-                skip_discovery=True,
-            )
-    if not endpoint:
-        raise http.not_in_catalogue(SERVICE)
+    endpoint = endpoint or http.endpoint_of(
+        SERVICE,
+        session,
+        service_type=SERVICE_TYPE,
+        region_name=region_name,
+        interface=interface,
+    )
     endpoint = endpoint.rstrip('/')
     if not endpoint.endswith('/v2'):
         endpoint += '/v2'
@@ -179,25 +181,40 @@ class Mistral:
         try:
             return self._object('POST', '/cron_triggers', json.dumps(values))
         except exceptions.ServiceError as exc:
-            if exc.status is not None and exc.status < 500:
+            if not _may_have_acted(exc):
                 raise
+            found = self._created(values['name'], exc.status)
+            if found is None:
+                raise
+            return found
+
+    def _created(self, name: str, status: int | None) -> Row | None:
+        """Look for a trigger that may have been created unheard."""
+        # Mistral itself answers with 500, when it has given up; what stands
+        # before it gives up earlier than Mistral does.
+        finished = status == http.INTERNAL_ERROR
+        for pause in (0.0,) if finished else (0.0, *_SETTLING):
+            time.sleep(pause)
             try:
-                return next(self.triggers(name=values['name']))
-            except StopIteration:
-                raise exc from None
-            except exceptions.ScheduleError:
-                LOG.warning(
-                    _(
-                        'It is not known whether Mistral has created the '
-                        'cron trigger "%s". Look for it before you try again.'
-                    ),
-                    values['name'],
-                )
-                raise exc from None
+                for row in self.triggers(name=name):
+                    return row
+            except exceptions.ScheduleError as exc:
+                LOG.debug('Looking for the cron trigger failed: %s', exc)
+                finished = False
+        if not finished:
+            LOG.warning(
+                _(
+                    'It is not known whether Mistral has created the cron '
+                    'trigger "%s", or still will. Look for it before you try '
+                    'again.'
+                ),
+                name,
+            )
+        return None
 
     def trigger_delete(self, trigger_id: str) -> None:
         """Delete a cron trigger, and with it its trust."""
-        self._request('DELETE', f'/cron_triggers/{_quote(trigger_id)}')
+        self._delete(f'/cron_triggers/{_quote(trigger_id)}')
 
     # Workflow executions.
 
@@ -237,7 +254,7 @@ class Mistral:
 
         :raises AuthorizationError: if it has not.
         """
-        self._request('DELETE', f'/executions/{_quote(execution_id)}')
+        self._delete(f'/executions/{_quote(execution_id)}')
 
     # Workbooks.
 
@@ -273,7 +290,10 @@ class Mistral:
         return list(
             self._rows(
                 'workflows',
-                {'name': name, 'fields': 'id,name,scope,project_id'},
+                {
+                    'name': name,
+                    'fields': 'id,name,scope,project_id,definition',
+                },
             )
         )
 
@@ -282,6 +302,21 @@ class Mistral:
         return self.project_id in (None, row.get('project_id'))
 
     # HTTP.
+
+    def _delete(self, path: str) -> None:
+        """Delete an object, and look whether it is gone if nobody says so."""
+        try:
+            self._request('DELETE', path)
+        except exceptions.ServiceError as exc:
+            if not _may_have_acted(exc):
+                raise
+            try:
+                self._request('GET', path)
+            except exceptions.NotFoundError:
+                return
+            except exceptions.ScheduleError as failure:
+                LOG.debug('Looking for %s failed: %s', path, failure)
+            raise
 
     def _own(self, row: Row) -> Row:
         """Give a row of the own project: an admin is shown all."""
@@ -356,6 +391,11 @@ class Mistral:
                 SERVICE, response.status_code, http.reason_of(response)
             )
         return response
+
+
+def _may_have_acted(failure: exceptions.ServiceError) -> bool:
+    """Tell whether a request may have been carried out though it failed."""
+    return failure.status is None or failure.status >= http.INTERNAL_ERROR
 
 
 def _quote(text: str) -> str:

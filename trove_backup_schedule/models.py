@@ -39,13 +39,12 @@ NAME_PREFIX = 'trovebackup1'
 #: Comes right after every name that starts with :data:`NAME_PREFIX`.
 NAME_PREFIX_END = 'trovebackup2'
 
-#: Goes with every trigger made here. Mistral can filter by equality with it,
-#: so that triggers without parameters can be had without these.
-WORKFLOW_PARAMS = {'env': {'made_by': 'trove-backup-schedule'}}
-
 #: A trigger's name has 200 characters. The other parts take 88 and the
 #: generation's digits.
 MAX_NAME_LENGTH = 100
+
+#: Mistral counts in a 32-bit integer.
+MAX_COUNT = 2**31 - 1
 
 #: Trove keeps a backup's description in 512 characters, and its API takes 255.
 MAX_DESCRIPTION_LENGTH = 255
@@ -122,6 +121,7 @@ class Schedule:
     :ivar input: the workflow's input as Mistral holds it.
     :ivar trigger_id: ID of the cron trigger that carries the schedule now.
     :ivar trigger_name: name of that trigger.
+    :ivar generation: how many triggers have carried the schedule.
     """
 
     id: str
@@ -141,6 +141,7 @@ class Schedule:
     input: Mapping[str, Any]
     trigger_id: str
     trigger_name: str
+    generation: int = 1
 
     @classmethod
     def from_trigger(cls, row: Mapping[str, Any]) -> Self:
@@ -153,7 +154,7 @@ class Schedule:
             raise NotAScheduleError(
                 _('it starts the workflow %s') % row.get('workflow_name')
             )
-        values = _json_object(row.get('workflow_input'))
+        values = json_object(row.get('workflow_input'))
         if values is None:
             raise NotAScheduleError(_('its input is not a JSON object'))
         name, instance = values.get('name'), values.get('instance')
@@ -161,8 +162,9 @@ class Schedule:
             raise NotAScheduleError(_('its input names no instance'))
         trigger_id, trigger_name = str(row['id']), str(row['name'])
         ours = TriggerName.parse(trigger_name)
+        generation = 1
         if ours is not None and ours.instance == instance:
-            schedule_id = ours.schedule_id
+            schedule_id, generation = ours.schedule_id, ours.generation
         elif is_uuid(trigger_name):
             schedule_id = trigger_name
         else:
@@ -185,6 +187,7 @@ class Schedule:
             input=values,
             trigger_id=trigger_id,
             trigger_name=trigger_name,
+            generation=generation,
         )
 
 
@@ -218,8 +221,8 @@ class ScheduleExecution:
     @classmethod
     def from_execution(cls, row: Mapping[str, Any]) -> Self:
         """Read a run from a row of ``/v2/executions``."""
-        values = _json_object(row.get('input')) or {}
-        output = _json_object(row.get('output')) or {}
+        values = json_object(row.get('input')) or {}
+        output = json_object(row.get('output')) or {}
         state = str(row.get('state'))
         reason = row.get('state_info')
         if state == 'ERROR':
@@ -267,7 +270,7 @@ def triggered_by(description: object) -> str | None:
 
     Mistral writes it there as JSON; a person may have written anything.
     """
-    values = _json_object(description) or {}
+    values = json_object(description) or {}
     origin = values.get('triggered_by')
     if isinstance(origin, dict) and origin.get('type') == 'cron_trigger':
         trigger_id = origin.get('id')
@@ -287,8 +290,8 @@ class _WithId(Protocol):
 
 _T = TypeVar('_T', bound=_WithId)
 
-# How many IDs an error about an ambiguous name spells out.
-_CANDIDATES = 10
+#: How many IDs an error about an ambiguous name spells out.
+CANDIDATES = 10
 
 
 def only(found: Sequence[_T], what: str, name_or_id: str) -> _T:
@@ -304,8 +307,8 @@ def only(found: Sequence[_T], what: str, name_or_id: str) -> _T:
             % {'what': what, 'text': name_or_id}
         )
     if len(found) > 1:
-        ids = ', '.join(each.id for each in found[:_CANDIDATES])
-        if len(found) > _CANDIDATES:
+        ids = ', '.join(each.id for each in found[:CANDIDATES])
+        if len(found) > CANDIDATES:
             ids += ', ...'
         raise exceptions.NotUniqueError(
             _(
@@ -320,6 +323,16 @@ def only(found: Sequence[_T], what: str, name_or_id: str) -> _T:
 def new_id() -> str:
     """Choose the ID of a new schedule."""
     return str(uuid.uuid4())
+
+
+def workflow_params(schedule_id: str) -> dict[str, Any]:
+    """Give the parameters of the workflow for a schedule.
+
+    They are stored with the trigger and with each execution that it starts,
+    and Mistral can filter both by equality with them. A trigger that has any
+    was not made by python-troveclient.
+    """
+    return {'env': {'schedule_id': schedule_id}}
 
 
 def workflow_input(
@@ -389,10 +402,14 @@ def validate_swift_container(container: str) -> str:
 
 
 def validate_count(count: int) -> int:
-    """Check the number of runs after which a schedule ends."""
-    if count < 1:
+    """Check the number of runs after which a schedule ends.
+
+    :raises InvalidValueError: if Mistral could not keep it.
+    """
+    if not 1 <= count <= MAX_COUNT:
         raise exceptions.InvalidValueError(
-            _('The count must be 1 or more, not %d.') % count
+            _('The count must be between 1 and %(most)d, not %(count)d.')
+            % {'most': MAX_COUNT, 'count': count}
         )
     return count
 
@@ -429,7 +446,7 @@ def _validate_text(
     )
 
 
-def _json_object(value: object) -> dict[str, Any] | None:
+def json_object(value: object) -> dict[str, Any] | None:
     """Read a JSON object that may come as text, as anything or not at all."""
     if isinstance(value, str):
         try:

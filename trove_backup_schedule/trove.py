@@ -59,16 +59,13 @@ def make_client(
     # Imported at first use: it takes up to 0.4 s.
     from troveclient.v1 import client
 
-    if endpoint is None:
-        with http.requests_to(SERVICE):
-            endpoint = session.get_endpoint(
-                service_type=SERVICE_TYPE,
-                region_name=region_name,
-                interface=interface or 'public',
-                skip_discovery=True,
-            )
-    if not endpoint:
-        raise http.not_in_catalogue(SERVICE)
+    endpoint = endpoint or http.endpoint_of(
+        SERVICE,
+        session,
+        service_type=SERVICE_TYPE,
+        region_name=region_name,
+        interface=interface,
+    )
     with http.requests_to(SERVICE):
         return client.Client(session=session, endpoint_override=endpoint)
 

@@ -63,7 +63,7 @@ def our_trigger(
             'parent_id': None,
             'schedule_id': schedule_id(number),
         },
-        'workflow_params': '{"env": {"made_by": "trove-backup-schedule"}}',
+        'workflow_params': {'env': {'schedule_id': schedule_id(number)}},
     }
     return trigger(number, **row | changes)
 

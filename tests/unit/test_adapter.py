@@ -5,8 +5,10 @@ import types
 from typing import Any
 import urllib.parse
 
+import fixtures
 from mistralclient.api.v2 import client as mistralclient
 from troveclient.v1 import client as troveclient
+import yaml
 
 from tests.unit import base
 from tests.unit import fakes
@@ -27,6 +29,7 @@ WORKBOOKS = f'{base.MISTRAL}/workbooks'
 GONE = base.uid(0x300)
 BACKUP = base.uid(0xB)
 
+MISSING = {'faultstring': 'It was not found'}
 HTML = '<html><body>Bad gateway</body></html>'
 
 # What a LIKE of SQL takes for something else.
@@ -238,9 +241,7 @@ class TestScheduleCreate(AdapterTestCase):
             {
                 'name': f'trovebackup1:nightly:{fakes.INSTANCE}:{made.id}:1',
                 'workflow_name': 'trove.backup_create',
-                'workflow_params': {
-                    'env': {'made_by': 'trove-backup-schedule'}
-                },
+                'workflow_params': {'env': {'schedule_id': made.id}},
                 'pattern': '0 3 * * *',
                 'first_execution_time': None,
                 'remaining_executions': None,
@@ -488,6 +489,14 @@ class TestLostAnswer(AdapterTestCase):
         {'status_code': 201, 'json': ['x']},
     )
 
+    def setUp(self) -> None:
+        super().setUp()
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'trove_backup_schedule.mistral._SETTLING', (0.0,)
+            )
+        )
+
     def _create(self) -> models.Schedule:
         return self.schedules.schedule_create('orders', '@daily', 'nightly')
 
@@ -516,14 +525,28 @@ class TestLostAnswer(AdapterTestCase):
     def test_nothing_was_created(self) -> None:
         self.triggers.append(our_trigger(1))
         for answer in self.LOST:
+            # Only with 500 it is Mistral that says it has ended.
+            looks = 1 if answer.get('status_code') == 500 else 2
             with self.case(answer):
                 self.http.reset_mock()
                 self.http.post(TRIGGERS, **answer)
                 self.assertRaises(exceptions.ServiceError, self._create)
                 self.assertEqual(
-                    ['POST cron_triggers', 'GET cron_triggers'],
+                    ['POST cron_triggers', *['GET cron_triggers'] * looks],
                     self.methods(),
                 )
+        unsure = [a for a in self.LOST if a.get('status_code') != 500]
+        warnings = self.log.output.strip().splitlines()
+        self.assertEqual(len(unsure), len(warnings))
+        self.assertIn('or still will', warnings[0])
+
+    def test_a_schedule_that_takes_its_time_is_found(self) -> None:
+        late = {'cron_triggers': [our_trigger(1)]}
+        self.http.post(TRIGGERS, status_code=504, text=HTML)
+        self.http.get(
+            TRIGGERS, [{'json': {'cron_triggers': []}}, {'json': late}]
+        )
+        self.assertEqual(schedule_id(1), self._create().id)
         self.assertEqual('', self.log.output)
 
     def test_it_cannot_be_told_whether_it_was_created(self) -> None:
@@ -884,6 +907,31 @@ class TestScheduleShow(AdapterTestCase):
                 self.schedules.schedule_show(given)
                 self.assertLessEqual(len(self.sent(base.MISTRAL)), most)
 
+    def test_while_a_trigger_is_replaced_the_newer_one_counts(self) -> None:
+        older = our_trigger(1)
+        base_name = older['name'].removesuffix('1')
+        newer = {**our_trigger(2), 'name': f'{base_name}10'}
+        self.triggers += [newer, {**older, 'name': f'{base_name}9'}]
+        self.assertEqual(
+            10, self.schedules.schedule_show(schedule_id(1)).generation
+        )
+
+    def test_an_id_in_capitals(self) -> None:
+        self.triggers += [our_trigger(1), trigger(2)]
+        for identifier in (schedule_id(1), base.uid(2)):
+            found = self.schedules.schedule_show(identifier.upper())
+            self.assertEqual(identifier, found.id)
+
+    def test_very_many_of_a_name_are_not_all_read(self) -> None:
+        self.triggers += [our_trigger(n) for n in range(1, 60)]
+        exc = self.assertRaises(
+            exceptions.NotUniqueError, self.schedules.schedule_show, 'nightly'
+        )
+        self.assertIn(schedule_id(10), str(exc))
+        self.assertNotIn(schedule_id(11), str(exc))
+        (only,) = self.sent(TRIGGERS)
+        self.assertEqual('20', base.query(only)['limit'])
+
     def test_several_of_a_name(self) -> None:
         self.triggers += [
             our_trigger(1, 'by-hand'),
@@ -958,9 +1006,31 @@ class TestScheduleDelete(AdapterTestCase):
 
     def test_somebody_else_was_quicker(self) -> None:
         self.triggers.append(our_trigger(1))
-        self.http.delete(f'{TRIGGERS}/{base.uid(1)}', status_code=404)
+        self.http.delete(
+            f'{TRIGGERS}/{base.uid(1)}', status_code=404, json=MISSING
+        )
         gone = self.schedules.schedule_delete('nightly')
         self.assertEqual(schedule_id(1), gone.id)
+
+    def test_it_is_gone_though_the_answer_was_lost(self) -> None:
+        for answer in ({'exc': base.dropped()}, {'status_code': 504}):
+            with self.case(answer):
+                self.triggers[:] = [our_trigger(1)]
+                url = f'{TRIGGERS}/{base.uid(1)}'
+                self.http.delete(url, **answer)
+                self.http.get(url, status_code=404, json=MISSING)
+                gone = self.schedules.schedule_delete('nightly')
+                self.assertEqual(schedule_id(1), gone.id)
+
+    def test_it_cannot_be_told_whether_it_is_gone(self) -> None:
+        self.triggers.append(our_trigger(1))
+        url = f'{TRIGGERS}/{base.uid(1)}'
+        self.http.delete(url, exc=base.dropped())
+        self.http.get(url, status_code=503, text=HTML)
+        exc = self.assertRaises(
+            exceptions.ServiceError, self.schedules.schedule_delete, 'nightly'
+        )
+        self.assertIn('broke before it answered', str(exc))
 
     def test_a_failure_is_told(self) -> None:
         self.triggers.append(our_trigger(1))
@@ -1236,7 +1306,21 @@ class TestExecutionShowAndDelete(ExecutionTestCase):
     def test_somebody_else_was_quicker(self) -> None:
         self.executions.append(execution(1))
         (run,) = self.runs(1)
-        self.http.delete(f'{EXECUTIONS}/{run}', status_code=404)
+        self.http.delete(f'{EXECUTIONS}/{run}', status_code=404, json=MISSING)
+        self.schedules.execution_delete(run)
+        self.assertEqual(1, len(self.executions))
+
+    def test_an_execution_is_gone_though_the_answer_was_lost(self) -> None:
+        self.executions.append(execution(1))
+        (run,) = self.runs(1)
+        self.http.delete(f'{EXECUTIONS}/{run}', exc=base.dropped())
+        self.http.get(
+            f'{EXECUTIONS}/{run}',
+            [
+                {'json': self.executions[0]},
+                {'status_code': 404, 'json': MISSING},
+            ],
+        )
         self.schedules.execution_delete(run)
 
 
@@ -1272,8 +1356,9 @@ class WorkbookTestCase(AdapterTestCase):
                 'created_at': '2030-01-01 00:00:00',
                 'project_id': row['project_id'],
                 'scope': row['scope'],
+                'definition': yaml.safe_dump({name: workflow}),
             }
-            for name in workbook.workflows(text)
+            for name, workflow in yaml.safe_load(text)['workflows'].items()
         ]
         return row
 
@@ -1434,14 +1519,37 @@ class TestWorkbookInstall(WorkbookTestCase):
             trigger(3, workflow_input=odd),
             trigger(4, workflow_input=odd, workflow_name='report'),
             trigger(5, workflow_input='no JSON'),
+            trigger(6, workflow_input={'instance': 'i', 'backup_name': 'b'}),
         ]
         exc = self.assertRaises(
             exceptions.RefusedError, self.schedules.workbook_install
         )
-        self.assertIn('input of 1 existing cron triggers', str(exc))
-        self.assertIn('trigger-3', str(exc))
+        self.assertIn('input of 3 existing cron triggers', str(exc))
+        self.assertIn('trigger-3, trigger-5, trigger-6', str(exc))
         self.assertEqual([], self.writes())
         _, changed = self.schedules.workbook_install(force=True)
+        self.assertTrue(changed)
+
+    def test_a_workflow_without_a_workbook_is_no_free_place(self) -> None:
+        self.load(OLDER)
+        self.loaded.clear()
+        self.triggers.append(trigger(1, workflow_input='{"db": "x"}'))
+        self.assertRaises(
+            exceptions.RefusedError, self.schedules.workbook_install
+        )
+        self.assertEqual([], self.writes())
+        self.triggers.clear()
+        _, changed = self.schedules.workbook_install()
+        self.assertTrue(changed)
+
+    def test_a_workflow_that_was_changed_is_brought_back(self) -> None:
+        self.load(workbook.definition())
+        (row,) = self.mistral.rows['workflows']
+        for text in ('backup_create: {input: [db]}', 'version: 2', ''):
+            with self.case(text):
+                row['definition'] = text
+                self.assertFalse(self.schedules.workbook_show().current)
+        _, changed = self.schedules.workbook_install()
         self.assertTrue(changed)
 
     def test_a_member_looks_at_the_own_project_only(self) -> None:

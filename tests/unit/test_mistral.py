@@ -394,6 +394,28 @@ class TestObjects(MistralTestCase):
                 self.assertEqual('text/plain', sent.headers['Content-Type'])
 
 
+class TestWrongAddress(MistralTestCase):
+    def test_a_404_without_words_is_not_mistrals(self) -> None:
+        answers: tuple[dict[str, Any], ...] = ({'text': HTML}, {'json': {}})
+        for answer in answers:
+            with self.case(answer):
+                self.http.get(f'{TRIGGERS}/x', status_code=404, **answer)
+                exc = self.assertRaises(
+                    exceptions.ServiceError, self.mistral.trigger, 'x'
+                )
+                self.assertIn('is not at its address', str(exc))
+
+    def test_a_refusal_to_delete_is_final(self) -> None:
+        self.http.delete(
+            f'{TRIGGERS}/x', status_code=400, json={'faultstring': 'No'}
+        )
+        exc = self.assertRaises(
+            exceptions.ServiceError, self.mistral.trigger_delete, 'x'
+        )
+        self.assertEqual(400, exc.status)
+        self.assertEqual(1, len(self.sent(base.MISTRAL)))
+
+
 class TestNonsense(MistralTestCase):
     def test_answers_that_make_no_sense(self) -> None:
         answers: tuple[dict[str, Any], ...] = (

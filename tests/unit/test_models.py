@@ -458,7 +458,7 @@ class TestValidation(base.TestCase):
 
     def test_counts(self) -> None:
         self.assertEqual(1, models.validate_count(1))
-        for count in (0, -1):
+        for count in (0, -1, 2**31):
             with self.case(count):
                 exc = self.assertRaises(
                     exceptions.InvalidValueError, models.validate_count, count

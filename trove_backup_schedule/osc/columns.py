@@ -41,6 +41,12 @@ class JsonObject(columns.FormattableColumn[Mapping[str, Any]]):
         """Give the object."""
         return dict(self._value)
 
+    def __lt__(self, other: object) -> bool:
+        """Sort by what people see: objects have no order of their own."""
+        if not isinstance(other, JsonObject):
+            return NotImplemented
+        return self.human_readable() < other.human_readable()
+
 
 class ShortJsonObject(JsonObject):
     """A JSON object for a list: people see the beginning of a long one."""

@@ -4,7 +4,6 @@
 
 import argparse
 from collections.abc import Iterable
-import logging
 from typing import Any
 
 from trove_backup_schedule import cron
@@ -12,8 +11,6 @@ from trove_backup_schedule import models
 from trove_backup_schedule.i18n import _
 from trove_backup_schedule.osc import columns
 from trove_backup_schedule.osc import command
-
-LOG = logging.getLogger(__name__)
 
 _COLUMNS = ('id', 'name', 'pattern', 'next_execution_time')
 _HEADERS = ('ID', 'Name', 'Pattern', 'Next Execution Time')

@@ -54,7 +54,8 @@ class InstallWorkbook(command.ShowOne):
             action='store_true',
             help=_(
                 'Overwrite the workbook even if other workflows are in it, or '
-                'if existing schedules would stop to run'
+                'if existing schedules would stop running; never that of '
+                'another project'
             ),
         )
         return parser

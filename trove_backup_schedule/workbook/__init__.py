@@ -65,6 +65,16 @@ def inputs(text: str) -> Inputs:
     return Inputs(frozenset(names), frozenset(defaults))
 
 
+def is_packaged(text: str) -> bool:
+    """Tell whether a workflow's text, as Mistral keeps it, is the packaged.
+
+    Mistral cuts it out of the workbook's text.
+    """
+    parsed = yaml.safe_load(text)
+    packaged = _section(definition(), 'workflows')[WORKFLOW]
+    return isinstance(parsed, dict) and bool(parsed.get(WORKFLOW) == packaged)
+
+
 def _section(text: str, name: str) -> dict[str, Any]:
     """Give the parts of one kind by name; ``version`` may stand among them."""
     section = (yaml.safe_load(text) or {}).get(name) or {}

@@ -56,3 +56,26 @@ class TestJsonObject(base.TestCase):
                 self.assertEqual(
                     text, columns.JsonObject(value).human_readable()
                 )
+
+
+class TestShortText(base.TestCase):
+    def test_people_see_one_line_and_its_beginning(self) -> None:
+        for text, expected in (
+            ('It failed.', 'It failed.'),
+            ('It\n\n  failed.\n', 'It failed.'),
+            ('x' * 100, 'x' * 100),
+            ('x' * 101, 'x' * 100 + '...'),
+            (None, 'None'),
+        ):
+            with self.case(text):
+                column = columns.ShortText(text)
+                self.assertEqual(expected, column.human_readable())
+                self.assertEqual(text, column.machine_readable())
+
+
+class TestOrder(base.TestCase):
+    def test_objects_are_sorted_by_what_is_seen_of_them(self) -> None:
+        first = columns.JsonObject({'status': 'a'})
+        last = columns.ShortJsonObject({'status': 'b'})
+        self.assertEqual([first, last], sorted([last, first]))
+        self.assertRaises(TypeError, lambda: first < 1)

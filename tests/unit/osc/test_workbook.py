@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import yaml
+
 from tests.unit import base
 from tests.unit import fakes
 from tests.unit.osc import base as osc_base
@@ -27,7 +29,13 @@ class WorkbookTestCase(osc_base.CommandTestCase):
         }
         self.mistral.rows['workbooks'][:] = [row]
         self.mistral.rows['workflows'][:] = [
-            fakes.trigger(1, name='trove.backup_create')
+            fakes.trigger(
+                1,
+                name='trove.backup_create',
+                definition=yaml.safe_dump(
+                    yaml.safe_load(packaged.definition())['workflows']
+                ),
+            )
         ]
         return row
 
