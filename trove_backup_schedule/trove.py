@@ -5,7 +5,7 @@
 from collections.abc import Callable, Iterator
 import contextlib
 import dataclasses
-from typing import Any
+from typing import Any, TypeVar
 
 from keystoneauth1 import exceptions as ksa
 from keystoneauth1 import session as ksa_session
@@ -42,6 +42,9 @@ class Backup:
     status: str
     instance_id: str
     description: str | None
+
+
+_T = TypeVar('_T', Instance, Backup)
 
 
 def make_client(
@@ -97,11 +100,7 @@ class Trove:
         :raises NotFoundError: if there is none.
         :raises NotUniqueError: if several have the name.
         """
-        if models.is_uuid(name_or_id):
-            with contextlib.suppress(exceptions.NotFoundError):
-                return self.instance(name_or_id)
-        found = [each for each in self.instances() if each.name == name_or_id]
-        return models.only(found, _('instance'), name_or_id)
+        return _find(_('instance'), name_or_id, self.instance, self.instances)
 
     def backup(self, backup_id: str) -> Backup:
         """Give the backup of this ID.
@@ -127,11 +126,21 @@ class Trove:
         :raises NotFoundError: if there is none.
         :raises NotUniqueError: if several have the name.
         """
-        if models.is_uuid(name_or_id):
-            with contextlib.suppress(exceptions.NotFoundError):
-                return self.backup(name_or_id)
-        found = [each for each in self.backups() if each.name == name_or_id]
-        return models.only(found, _('backup'), name_or_id)
+        return _find(_('backup'), name_or_id, self.backup, self.backups)
+
+
+def _find(
+    what: str,
+    name_or_id: str,
+    get: Callable[[str], _T],
+    every: Callable[[], Iterator[_T]],
+) -> _T:
+    """Find the object of an ID or, if none has it, of a name."""
+    if models.is_uuid(name_or_id):
+        with contextlib.suppress(exceptions.NotFoundError):
+            return get(name_or_id)
+    found = [each for each in every() if each.name == name_or_id]
+    return models.only(found, what, name_or_id)
 
 
 def _pages(page: Callable[..., Any]) -> Iterator[Any]:
