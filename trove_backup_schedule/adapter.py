@@ -256,9 +256,9 @@ class BackupSchedules:
     ) -> list[models.ScheduleExecution]:
         """Get the executions of scheduled backups, newest first.
 
-        :param schedule: as for :meth:`schedule_show`; None for those of the
-            instance or, without one, of the project. The project's include
-            those of schedules that are gone.
+        :param schedule: as for :meth:`schedule_show`, or the ID of one that
+            is gone; None for those of the instance or, without one, of the
+            project. The project's include those of schedules that are gone.
         :param marker: ID of the execution after which to begin.
         :param limit: the most executions to give.
         :param instance: an object with an ``id``, an ID, or a name: those of
@@ -269,7 +269,19 @@ class BackupSchedules:
         mistral_ = self._mistral(mistral_client)
         runs: Iterable[models.ScheduleExecution]
         if schedule is not None:
-            found = lookup.schedule(mistral_, _id(schedule), thorough=False)
+            try:
+                found = lookup.schedule(
+                    mistral_, _id(schedule), thorough=False
+                )
+            except exceptions.NotUniqueError:
+                raise
+            except exceptions.NotFoundError:
+                found_runs = self._runs_of_gone(
+                    mistral_, _id(schedule), marker, limit
+                )
+                if not found_runs:
+                    raise
+                return found_runs
             if instance is not None:
                 self._check_instance(mistral_, found, instance)
             runs = lookup.executions_of(
@@ -459,6 +471,20 @@ class BackupSchedules:
         if unknown and not found:
             raise unknown
         return found
+
+    @staticmethod
+    def _runs_of_gone(
+        mistral_: mistral.Mistral,
+        schedule_id: str,
+        marker: str,
+        limit: int | None,
+    ) -> list[models.ScheduleExecution]:
+        if not models.is_uuid(schedule_id):
+            return []
+        runs = lookup.executions_of_gone(
+            mistral_, schedule_id, marker=marker, page=limit
+        )
+        return list(itertools.islice(runs, limit))
 
     def _check_instance(
         self,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 import contextlib
 import dataclasses
 import itertools
+import json
 import logging
 
 from trove_backup_schedule import exceptions
@@ -153,6 +154,33 @@ def executions_of(
         run = models.ScheduleExecution.from_execution(row)
         if run.trigger_id == schedule.trigger_id:
             yield dataclasses.replace(run, schedule_id=schedule.id)
+
+
+def executions_of_gone(
+    mistral_: mistral.Mistral,
+    schedule_id: str,
+    *,
+    marker: str = '',
+    page: int | None = None,
+) -> Iterator[models.ScheduleExecution]:
+    """Give the executions of a schedule that has ended or was deleted.
+
+    :param schedule_id: the schedule's ID, or that of its trigger.
+    """
+    _check_marker(marker)
+    # Mistral adds the namespace to the parameters of the trigger.
+    params = {**models.workflow_params(schedule_id), 'namespace': ''}
+    filters: tuple[dict[str, str], ...] = (
+        {'params': json.dumps(params)},
+        {'description': _has(schedule_id)},
+    )
+    for each in filters:
+        for row in mistral_.executions(
+            workflow_name=models.WORKFLOW, marker=marker, page=page, **each
+        ):
+            run = models.ScheduleExecution.from_execution(row)
+            if run.schedule_id == schedule_id:
+                yield run
 
 
 def execution(

@@ -85,6 +85,7 @@ def execution(
         'output': '{"status": "Backup complete"}',
         'state': 'SUCCESS',
         'state_info': None,
+        'params': '{"namespace": ""}',
         **_times(number),
         **changes,
     }

@@ -1152,6 +1152,27 @@ class TestExecutionList(ExecutionTestCase):
         self.assertEqual(self.runs(1), self.ids(instance=GONE))
         self.assertEqual(self.runs(1), self.ids('nightly', instance=GONE))
 
+    def test_those_of_a_schedule_that_is_gone(self) -> None:
+        gone = schedule_id(9)
+        self.executions += [
+            execution(
+                1,
+                base.uid(1),
+                params=(
+                    f'{{"env": {{"schedule_id": "{gone}"}}, "namespace": ""}}'
+                ),
+                input={'instance': GONE, 'name': 'x', 'schedule_id': gone},
+            ),
+            execution(2, base.uid(2)),
+            execution(3, description=f'like {base.uid(2)}'),
+        ]
+        self.assertEqual(self.runs(1), self.ids(gone))
+        # One that was made by other means is known by its trigger.
+        self.assertEqual(self.runs(2), self.ids(base.uid(2)))
+        for unknown in (base.uid(99), 'gone'):
+            with self.case(unknown):
+                self.assertRaises(exceptions.NotFoundError, self.ids, unknown)
+
     def test_a_schedule_and_its_instance(self) -> None:
         self.triggers.append(our_trigger(1))
         self.executions.append(execution(1, base.uid(1)))

@@ -10,21 +10,22 @@ from typing import Any
 from cliff import columns
 
 
+def time(value: datetime.datetime | None) -> 'Time | None':
+    """Give the column for a time. None stays None, as in other columns."""
+    return None if value is None else Time(value)
+
+
 class Time(columns.FormattableColumn[Any]):
     """A time in UTC, to the second; ISO 8601 for machines."""
 
-    _value: datetime.datetime | None
+    _value: datetime.datetime
 
     def human_readable(self) -> str:
         """Give ``2030-01-31 03:00:00 UTC``."""
-        if self._value is None:
-            return str(None)
         return f'{self._value.astimezone(datetime.UTC):%Y-%m-%d %H:%M:%S} UTC'
 
-    def machine_readable(self) -> str | None:
+    def machine_readable(self) -> str:
         """Give ``2030-01-31T03:00:00+00:00``."""
-        if self._value is None:
-            return None
         return self._value.astimezone(datetime.UTC).isoformat(
             timespec='seconds'
         )
@@ -59,11 +60,11 @@ class ShortJsonObject(JsonObject):
 class ShortText(columns.FormattableColumn[Any]):
     """A text for a list: people see the beginning of a long one."""
 
-    _value: str | None
+    _value: str
 
     def human_readable(self) -> str:
         """Give the text on one line, cut off where it gets long."""
-        return _shorten(' '.join(str(self._value).split()))
+        return _shorten(' '.join(self._value.split()))
 
 
 def _shorten(text: str, most: int = 100) -> str:

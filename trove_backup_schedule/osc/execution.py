@@ -51,7 +51,7 @@ _DETAILS = (
 def _value(execution: models.ScheduleExecution, column: str) -> Any:
     value = getattr(execution, column)
     if column in {'created_at', 'updated_at'}:
-        return columns.Time(value)
+        return columns.time(value)
     if column in {'input', 'output'}:
         return columns.JsonObject(value)
     return value
@@ -60,7 +60,7 @@ def _value(execution: models.ScheduleExecution, column: str) -> Any:
 def _list_value(execution: models.ScheduleExecution, column: str) -> Any:
     if column == 'output':
         return columns.ShortJsonObject(execution.output)
-    if column == 'state_info':
+    if column == 'state_info' and execution.state_info is not None:
         return columns.ShortText(execution.state_info)
     return _value(execution, column)
 

@@ -61,7 +61,7 @@ _DETAILS = (
 def _value(schedule: models.Schedule, column: str) -> Any:
     value = getattr(schedule, column)
     if column in {'created_at', 'updated_at', 'next_execution_time'}:
-        return columns.Time(value)
+        return columns.time(value)
     if column == 'input':
         return columns.JsonObject(value)
     return value

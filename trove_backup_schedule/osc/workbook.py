@@ -27,12 +27,12 @@ def _details(
     workbook: models.Workbook,
 ) -> tuple[tuple[str, ...], tuple[Any, ...]]:
     return _DETAILS, (
-        columns.Time(workbook.created_at),
+        columns.time(workbook.created_at),
         workbook.current,
         workbook.name,
         workbook.project_id,
         workbook.scope,
-        columns.Time(workbook.updated_at),
+        columns.time(workbook.updated_at),
         format_columns.ListColumn(workbook.workflows),
     )
 
