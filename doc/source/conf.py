@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from cliff import sphinxext
 
 project = 'trove-backup-schedule'
-copyright = 'OpenStack contributors'  # noqa: A001
+copyright = 'trove-backup-schedule contributors'  # noqa: A001
 
 extensions = [
     'cliff.sphinxext',
