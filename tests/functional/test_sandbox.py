@@ -33,6 +33,15 @@ back_up:
 """
 
 
+def _heed_interrupts() -> None:
+    """Let a command be as if a person had started it at a terminal.
+
+    What a shell starts in the background ignores Ctrl-C, and so would all
+    that is started by it in turn.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class TestSandbox(testtools.TestCase):
     """Each test has a directory, and must leave no process behind."""
 
@@ -50,6 +59,7 @@ class TestSandbox(testtools.TestCase):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=_heed_interrupts,
         )
         self.addCleanup(process.communicate)
         self.addCleanup(process.kill)
