@@ -279,7 +279,7 @@ class BackupSchedules:
                 found_runs = self._runs_of_gone(
                     mistral_, _id(schedule), marker, limit
                 )
-                if not found_runs:
+                if not found_runs and not marker:
                     raise
                 return found_runs
             if instance is not None:

@@ -1167,6 +1167,9 @@ class TestExecutionList(ExecutionTestCase):
             execution(3, description=f'like {base.uid(2)}'),
         ]
         self.assertEqual(self.runs(1), self.ids(gone))
+        # The page after the last one is empty.
+        (last,) = self.runs(1)
+        self.assertEqual([], self.ids(gone, marker=last))
         # One that was made by other means is known by its trigger.
         self.assertEqual(self.runs(2), self.ids(base.uid(2)))
         for unknown in (base.uid(99), 'gone'):
