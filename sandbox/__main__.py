@@ -5,6 +5,7 @@ import argparse
 import contextlib
 import pathlib
 import shlex
+import shutil
 import signal
 import sys
 import time
@@ -174,11 +175,20 @@ def _instance(options: argparse.Namespace) -> int:
 def _what_to_type(sandbox: Sandbox) -> str:
     clouds = shlex.quote(str(sandbox.clouds_yaml))
     others = ', '.join(name for name in seed.USERS if name != 'demo')
+    here = pathlib.Path(sys.executable).parent
+    path = ''
+    if shutil.which('openstack') != str(here / 'openstack'):
+        # That of another environment would not have the plugin.
+        path = f'  export PATH={shlex.quote(str(here))}:$PATH\n'
     return (
-        '\nThe sandbox is ready. Type:\n\n'
+        '\nThe sandbox is ready. Type in another terminal:\n\n'
+        f'{path}'
         f'  export OS_CLIENT_CONFIG_FILE={clouds}\n'
         '  export OS_CLOUD=demo\n'
-        '  openstack database instance list\n\n'
+        '  openstack database instance list\n'
+        '  openstack database backup workbook install\n'
+        '  openstack database backup schedule create nightly --instance m'
+        ' --pattern "0 3 * * *"\n\n'
         f'Other clouds: {others}. Logs: {sandbox.log("").parent}'
     )
 
