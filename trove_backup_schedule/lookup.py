@@ -34,7 +34,6 @@ def schedule(
     :raises RefusedError: if it is the ID or the name of a cron trigger that is
         no schedule.
     """
-
     if not name_or_id:
         raise _no_schedule(name_or_id)
     if models.is_uuid(name_or_id):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from cliff import sphinxext
 
 project = 'trove-backup-schedule'
-copyright = 'trove-backup-schedule contributors'  # noqa: A001
+project_copyright = 'trove-backup-schedule contributors'
 
 extensions = [
     'cliff.sphinxext',

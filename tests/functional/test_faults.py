@@ -43,7 +43,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         length = int(self.headers.get('content-length', 0))
         self.server.respond(self, self.rfile.read(length))
 
-    do_GET = do_POST = do_DELETE = answer  # noqa: N815 - http.server's names
+    do_GET = do_POST = do_DELETE = answer
 
     def send(self, status: int, body: bytes, content_type: str) -> None:
         """Send an answer."""
