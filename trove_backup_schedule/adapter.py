@@ -21,10 +21,6 @@ from trove_backup_schedule import models
 from trove_backup_schedule import trove
 from trove_backup_schedule.i18n import _
 
-# States in which Mistral lets an execution be deleted: mistral/workflow/
-# states.py.
-_ENDED = frozenset({'SUCCESS', 'ERROR', 'CANCELLED', 'SKIPPED'})
-
 
 class BackupSchedules:
     """Backup schedules and their executions, of one project.
@@ -326,7 +322,7 @@ class BackupSchedules:
         """
         mistral_ = self._mistral(mistral_client)
         found = lookup.execution(mistral_, _id(execution))
-        if found.state not in _ENDED:
+        if not found.ended:
             raise exceptions.ConflictError(
                 _(
                     'The execution %(id)s is %(state)s. It can be deleted '
@@ -339,11 +335,11 @@ class BackupSchedules:
 
     # What schedules are made for.
 
-    def instance_list(self) -> list[trove.Instance]:
+    def instance_list(self) -> list[models.Instance]:
         """Get the Trove instances of the project."""
         return list(self._trove().instances())
 
-    def backup_list(self, instance: Any = None) -> list[trove.Backup]:
+    def backup_list(self, instance: Any = None) -> list[models.Backup]:
         """Get the Trove backups of the project, or of an instance's ID."""
         return list(
             self._trove().backups(None if instance is None else _id(instance))
@@ -401,7 +397,7 @@ class BackupSchedules:
 
     def _find_instance(
         self, instance: Any, mistral_: mistral.Mistral
-    ) -> trove.Instance:
+    ) -> models.Instance:
         text = _id(instance)
         found = self._trove().find_instance(text)
         if (
@@ -421,8 +417,8 @@ class BackupSchedules:
         return found
 
     def _find_parent(
-        self, parent: str, instance: trove.Instance
-    ) -> trove.Backup:
+        self, parent: str, instance: models.Instance
+    ) -> models.Backup:
         found = self._trove().find_backup(parent)
         if found.instance_id != instance.id:
             raise exceptions.InvalidValueError(

@@ -46,8 +46,16 @@ MAX_NAME_LENGTH = 100
 #: Mistral counts in a 32-bit integer.
 MAX_COUNT = 2**31 - 1
 
-#: Trove keeps a backup's description in 512 characters, and its API takes 255.
-MAX_DESCRIPTION_LENGTH = 255
+#: Trove's API takes 255 characters, and the label of the schedule that the
+#: workflow puts behind them takes 48.
+MAX_DESCRIPTION_LENGTH = 207
+
+#: What a disabled schedule's trigger has as its first execution time: Mistral
+#: has no other way to keep a trigger from firing.
+NEVER = datetime.datetime(9999, 12, 31, 23, 59, tzinfo=datetime.UTC)
+
+#: States of Mistral's that an execution stays in: mistral/workflow/states.py.
+ENDED = frozenset({'SUCCESS', 'ERROR', 'CANCELLED', 'SKIPPED'})
 
 _UUID = r'[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}'
 
@@ -55,6 +63,10 @@ _TRIGGER_NAME = re.compile(
     rf'{NAME_PREFIX}:(?P<name>.*):(?P<instance>{_UUID}):(?P<id>{_UUID})'
     r':(?P<generation>[1-9][0-9]*)'
 )
+
+# How the workflow ends the name and the description of each backup.
+_BACKUP_NAME = re.compile(r'-[0-9]{14}$')
+_LABEL = re.compile(rf'\[schedule (?P<id>{_UUID})\]$')
 
 # Trove's API refuses a text without any of these (schema non_empty_string),
 # but it would do so at each run, when nobody is there to see it.
@@ -116,12 +128,23 @@ class Schedule:
     :ivar next_execution_time: when Mistral will fire next.
     :ivar remaining_executions: runs left before Mistral deletes the trigger;
         None for no end.
+    :ivar enabled: whether it fires. One that is disabled has no
+        ``next_execution_time``.
+    :ivar created_at: when the schedule was created, which its trigger may have
+        been later.
+    :ivar active_since: since when it fires by this pattern.
     :ivar parent_id: the backup that every run builds on, or None.
-    :ivar incremental: whether each run builds on the newest backup.
+    :ivar incremental: whether each run builds on an earlier backup.
+    :ivar full_every: number of incremental backups after which a full one is
+        made; None for never. With it a run builds on the schedule's own
+        backups only.
+    :ivar keep: number of good backups to keep; None for all.
     :ivar input: the workflow's input as Mistral holds it.
     :ivar trigger_id: ID of the cron trigger that carries the schedule now.
     :ivar trigger_name: name of that trigger.
     :ivar generation: how many triggers have carried the schedule.
+    :ivar origin: ID of the trigger that carried the schedule when it was made
+        by other means, before it was changed; else None.
     """
 
     id: str
@@ -142,6 +165,23 @@ class Schedule:
     trigger_id: str
     trigger_name: str
     generation: int = 1
+    enabled: bool = True
+    active_since: datetime.datetime | None = None
+    keep: int | None = None
+    full_every: int | None = None
+    origin: str | None = None
+
+    @property
+    def ours(self) -> bool:
+        """Whether it was made here, or changed here since."""
+        return TriggerName.parse(self.trigger_name) is not None
+
+    @property
+    def labels(self) -> frozenset[str]:
+        """The IDs that its backups may be labelled with."""
+        # The workflow of a trigger made by other means knows the trigger only.
+        first = self.id if self.ours else self.trigger_id
+        return frozenset({first, self.origin or first})
 
     @classmethod
     def from_trigger(cls, row: Mapping[str, Any]) -> Self:
@@ -169,13 +209,16 @@ class Schedule:
             schedule_id = trigger_name
         else:
             schedule_id = trigger_id
+        next_time = parse_time(row.get('next_execution_time'))
+        enabled = next_time is None or next_time < NEVER
+        created_at = parse_time(row.get('created_at'))
         return cls(
             id=schedule_id,
             name=name,
             instance=instance,
             pattern=row.get('pattern'),
-            next_execution_time=parse_time(row.get('next_execution_time')),
-            created_at=parse_time(row.get('created_at')),
+            next_execution_time=next_time if enabled else None,
+            created_at=_time_in(values, 'created_at') or created_at,
             updated_at=parse_time(row.get('updated_at')),
             description=values.get('description'),
             parent_id=values.get('parent_id'),
@@ -188,6 +231,11 @@ class Schedule:
             trigger_id=trigger_id,
             trigger_name=trigger_name,
             generation=generation,
+            enabled=enabled,
+            active_since=_time_in(values, 'active_since') or created_at,
+            keep=_count_in(values, 'keep'),
+            full_every=_count_in(values, 'full_every'),
+            origin=values.get('origin'),
         )
 
 
@@ -198,6 +246,12 @@ class ScheduleExecution:
     :ivar state: Mistral's: RUNNING, SUCCESS, ERROR, PAUSED, CANCELLED...
     :ivar state_info: the reason of a failure, or None.
     :ivar output: what the workflow gave, empty before it ends.
+    :ivar duration: time from its start to its end; None before it ends.
+    :ivar backup_id: ID of its backup; None before it ends or without one.
+    :ivar backup_name: name of that backup.
+    :ivar backup_status: the backup's status when the run ended or, where the
+        present one was asked for, that one; ``DELETED`` if the backup is gone.
+    :ivar manual: whether a person started it, and not the trigger.
     :ivar instance: ID of the instance that was backed up.
     :ivar schedule_id: ID of the schedule; for a schedule made by other means
         the ID of its trigger; None if nothing says what started the run.
@@ -217,6 +271,16 @@ class ScheduleExecution:
     workflow_name: str
     input: Mapping[str, Any]
     project_id: str | None
+    duration: datetime.timedelta | None = None
+    backup_id: str | None = None
+    backup_name: str | None = None
+    backup_status: str | None = None
+    manual: bool = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended, one way or another."""
+        return self.state in ENDED
 
     @classmethod
     def from_execution(cls, row: Mapping[str, Any]) -> Self:
@@ -228,11 +292,14 @@ class ScheduleExecution:
         if state == 'ERROR':
             # Mistral puts the reason there too.
             reason = reason or output.get('result')
+        origin = _origin(row.get('description'))
         trigger_id = triggered_by(row.get('description'))
+        created_at = parse_time(row.get('created_at'))
+        updated_at = parse_time(row.get('updated_at'))
         return cls(
             id=str(row['id']),
-            created_at=parse_time(row.get('created_at')),
-            updated_at=parse_time(row.get('updated_at')),
+            created_at=created_at,
+            updated_at=updated_at,
             state=state,
             state_info=reason or None,
             output=output,
@@ -243,6 +310,85 @@ class ScheduleExecution:
             workflow_name=str(row.get('workflow_name')),
             input=values,
             project_id=row.get('project_id'),
+            duration=(
+                updated_at - created_at
+                if created_at and updated_at and state in ENDED
+                else None
+            ),
+            backup_id=output.get('backup_id'),
+            backup_name=output.get('backup_name'),
+            backup_status=output.get('backup_status'),
+            manual=bool(origin.get('manual')),
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Instance:
+    """A database instance.
+
+    :ivar project_id: Trove tells it to admins only, else None.
+    """
+
+    id: str
+    name: str
+    status: str
+    project_id: str | None
+
+    @classmethod
+    def from_trove(cls, values: Mapping[str, Any]) -> Self:
+        """Read an instance from an object of ``/instances``."""
+        return cls(
+            id=values['id'],
+            name=values['name'],
+            status=values['status'],
+            project_id=values.get('tenant_id'),
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Backup:
+    """A backup of an instance. All times are aware and in UTC.
+
+    :ivar status: Trove's: NEW, BUILDING, SAVING, COMPLETED, FAILED,
+        DELETE_FAILED, RESTORED.
+    :ivar parent_id: the backup that it can't be restored without; None for a
+        full one.
+    """
+
+    id: str
+    name: str
+    status: str
+    instance_id: str
+    description: str | None
+    parent_id: str | None = None
+    created_at: datetime.datetime | None = None
+
+    @classmethod
+    def from_trove(cls, values: Mapping[str, Any]) -> Self:
+        """Read a backup from an object of ``/backups``."""
+        return cls(
+            id=values['id'],
+            name=values['name'],
+            status=values['status'],
+            instance_id=values['instance_id'],
+            description=values.get('description'),
+            parent_id=values.get('parent_id'),
+            created_at=parse_time(values.get('created')),
+        )
+
+    def is_of(self, schedule: Schedule) -> bool:
+        """Tell whether a schedule has made it.
+
+        Only what the workflow has named and labelled counts. A person may
+        have copied either, but hardly both.
+        """
+        if self.instance_id != schedule.instance:
+            return False
+        label = _LABEL.search(self.description or '')
+        return (
+            label is not None
+            and label['id'] in schedule.labels
+            and _BACKUP_NAME.search(self.name) is not None
         )
 
 
@@ -270,12 +416,34 @@ def triggered_by(description: object) -> str | None:
 
     Mistral writes it there as JSON; a person may have written anything.
     """
-    values = json_object(description) or {}
-    origin = values.get('triggered_by')
-    if isinstance(origin, dict) and origin.get('type') == 'cron_trigger':
-        trigger_id = origin.get('id')
-        return trigger_id if isinstance(trigger_id, str) else None
+    origin = _origin(description)
+    trigger_id = origin.get('id')
+    if origin.get('type') == 'cron_trigger' and isinstance(trigger_id, str):
+        return trigger_id
     return None
+
+
+def run_description(schedule: Schedule) -> str:
+    """Give the description of a run that a person starts by hand.
+
+    It names the trigger just as that of a run started by the trigger does.
+    """
+    return json.dumps(
+        {
+            'description': f'Run of the schedule {schedule.id} by hand.',
+            'triggered_by': {
+                'type': 'cron_trigger',
+                'id': schedule.trigger_id,
+                'manual': True,
+            },
+        }
+    )
+
+
+def _origin(description: object) -> dict[str, Any]:
+    """Tell what an execution's description says of where it comes from."""
+    origin = (json_object(description) or {}).get('triggered_by')
+    return origin if isinstance(origin, dict) else {}
 
 
 def is_uuid(text: str) -> bool:
@@ -454,6 +622,20 @@ def json_object(value: object) -> dict[str, Any] | None:
         except ValueError:
             return None
     return value if isinstance(value, dict) else None
+
+
+def _count_in(values: Mapping[str, Any], key: str) -> int | None:
+    """Give a count from a workflow's input, in which may be anything."""
+    value = values.get(key)
+    return value if type(value) is int and value > 0 else None
+
+
+def _time_in(values: Mapping[str, Any], key: str) -> datetime.datetime | None:
+    """Give a time from a workflow's input, in which may be anything."""
+    try:
+        return parse_time(values.get(key))
+    except ValueError:
+        return None
 
 
 def parse_time(text: object) -> datetime.datetime | None:

@@ -4,7 +4,6 @@
 
 from collections.abc import Callable, Iterator
 import contextlib
-import dataclasses
 from typing import Any, TypeVar
 
 from keystoneauth1 import exceptions as ksa
@@ -20,31 +19,7 @@ SERVICE = 'Trove'
 SERVICE_TYPE = 'database'
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Instance:
-    """A database instance.
-
-    :ivar project_id: Trove tells it to admins only, else None.
-    """
-
-    id: str
-    name: str
-    status: str
-    project_id: str | None
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Backup:
-    """A backup of an instance."""
-
-    id: str
-    name: str
-    status: str
-    instance_id: str
-    description: str | None
-
-
-_T = TypeVar('_T', Instance, Backup)
+_T = TypeVar('_T', models.Instance, models.Backup)
 
 
 def make_client(
@@ -82,7 +57,7 @@ class Trove:
     def __init__(self, client: Any) -> None:
         self._client = client
 
-    def instance(self, instance_id: str) -> Instance:
+    def instance(self, instance_id: str) -> models.Instance:
         """Give the instance of this ID.
 
         :raises NotFoundError: if the project has none.
@@ -90,11 +65,11 @@ class Trove:
         with _requests():
             return _instance(self._client.instances.get(instance_id))
 
-    def instances(self) -> Iterator[Instance]:
+    def instances(self) -> Iterator[models.Instance]:
         """Give all instances of the project."""
         return map(_instance, _pages(self._client.instances.list))
 
-    def find_instance(self, name_or_id: str) -> Instance:
+    def find_instance(self, name_or_id: str) -> models.Instance:
         """Give the instance of this ID or, if none has it, of this name.
 
         :raises NotFoundError: if there is none.
@@ -102,7 +77,7 @@ class Trove:
         """
         return _find(_('instance'), name_or_id, self.instance, self.instances)
 
-    def backup(self, backup_id: str) -> Backup:
+    def backup(self, backup_id: str) -> models.Backup:
         """Give the backup of this ID.
 
         :raises NotFoundError: if the project has none.
@@ -110,7 +85,9 @@ class Trove:
         with _requests():
             return _backup(self._client.backups.get(backup_id))
 
-    def backups(self, instance_id: str | None = None) -> Iterator[Backup]:
+    def backups(
+        self, instance_id: str | None = None
+    ) -> Iterator[models.Backup]:
         """Give the backups of the project, or of one of its instances."""
 
         def page(**options: Any) -> Any:
@@ -120,7 +97,7 @@ class Trove:
 
         return map(_backup, _pages(page))
 
-    def find_backup(self, name_or_id: str) -> Backup:
+    def find_backup(self, name_or_id: str) -> models.Backup:
         """Give the backup of this ID or, if none has it, of this name.
 
         :raises NotFoundError: if there is none.
@@ -181,24 +158,11 @@ def _requests() -> Iterator[None]:
             raise http.nonsense(SERVICE) from exc
 
 
-def _instance(resource: Any) -> Instance:
+def _instance(resource: Any) -> models.Instance:
     # Asked for an attribute that a list does not give, python-troveclient
     # would fetch each instance anew.
-    values = resource.to_dict()
-    return Instance(
-        id=values['id'],
-        name=values['name'],
-        status=values['status'],
-        project_id=values.get('tenant_id'),
-    )
+    return models.Instance.from_trove(resource.to_dict())
 
 
-def _backup(resource: Any) -> Backup:
-    values = resource.to_dict()
-    return Backup(
-        id=values['id'],
-        name=values['name'],
-        status=values['status'],
-        instance_id=values['instance_id'],
-        description=values.get('description'),
-    )
+def _backup(resource: Any) -> models.Backup:
+    return models.Backup.from_trove(resource.to_dict())

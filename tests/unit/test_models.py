@@ -129,6 +129,7 @@ class TestSchedule(base.TestCase):
                 input=row['workflow_input'],
                 trigger_id=base.uid(1),
                 trigger_name=row['name'],
+                active_since=utc(2030, 1, 1, 0, 0, 1),
             ),
             schedule,
         )
@@ -230,6 +231,8 @@ class TestScheduleExecution(base.TestCase):
                 workflow_name='trove.backup_create',
                 input=row['input'],
                 project_id=base.PROJECT,
+                duration=datetime.timedelta(minutes=9, seconds=59),
+                backup_id='b',
             ),
             models.ScheduleExecution.from_execution(row),
         )
@@ -415,7 +418,7 @@ class TestValidation(base.TestCase):
             (models.validate_name, 'n' * 100),
             (models.validate_name, 'nightly: 100 % of (ÄÖÜ) _ \\ "a" \'b\''),
             (models.validate_name, '备份 1'),
-            (models.validate_description, 'd' * 255),
+            (models.validate_description, 'd' * 207),
             (models.validate_description, 'of orders/2030'),
             (models.validate_swift_container, 'c' * 255),
             (models.validate_swift_container, 'Az09@%+=:,./-_'),

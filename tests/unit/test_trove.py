@@ -12,6 +12,7 @@ from troveclient.v1 import client as troveclient
 from tests.unit import base
 from tests.unit import fakes
 from trove_backup_schedule import exceptions
+from trove_backup_schedule import models
 from trove_backup_schedule import trove
 
 INSTANCES = f'{base.TROVE}/instances'
@@ -97,7 +98,7 @@ class TestInstances(TroveTestCase):
     def test_an_instance_of_the_project(self) -> None:
         self._instances(fakes.instance())
         self.assertEqual(
-            trove.Instance(
+            models.Instance(
                 id=fakes.INSTANCE,
                 name='orders',
                 status='ACTIVE',
@@ -188,7 +189,7 @@ class TestBackups(TroveTestCase):
     def test_a_backup(self) -> None:
         self._backups(fakes.backup(BACKUP, description='by hand'))
         self.assertEqual(
-            trove.Backup(
+            models.Backup(
                 id=BACKUP,
                 name='base',
                 status='COMPLETED',
