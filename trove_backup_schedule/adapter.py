@@ -2,22 +2,31 @@
 
 """The Python API: backup schedules of Trove instances, kept by Mistral."""
 
-from collections.abc import Iterable
+import collections
+from collections.abc import Callable, Collection, Iterable, Iterator
 import contextlib
+import dataclasses
 import datetime
 import heapq
-import http
 import itertools
-from typing import Any
+import operator
+import time
+from typing import Any, Unpack, cast
 
 from keystoneauth1 import session as ksa_session
 
 from trove_backup_schedule import cron
+from trove_backup_schedule import declared
 from trove_backup_schedule import exceptions
+from trove_backup_schedule import health
+from trove_backup_schedule import inspection
 from trove_backup_schedule import installation
 from trove_backup_schedule import lookup
 from trove_backup_schedule import mistral
 from trove_backup_schedule import models
+from trove_backup_schedule import replacement
+from trove_backup_schedule import retention
+from trove_backup_schedule import settings
 from trove_backup_schedule import trove
 from trove_backup_schedule.i18n import _
 
@@ -92,84 +101,79 @@ class BackupSchedules:
         mistral_client: Any = None,
         *,
         incremental: bool = False,
+        full_every: int | None = None,
+        keep: int | None = None,
         swift_container: str | None = None,
         storage_driver: str | None = None,
         count: int | None = None,
         first_time: datetime.datetime | None = None,
+        enabled: bool = True,
+        spread: bool = False,
     ) -> models.Schedule:
         """Create a new schedule to back up the given instance.
 
         :param instance: instance to back up: an object with an ``id``, an ID,
             or a name.
         :param pattern: cron pattern of five fields or an alias, in UTC.
-        :param name: name for the backups, at most
+        :param name: name of the schedule, at most
             :data:`~trove_backup_schedule.models.MAX_NAME_LENGTH` characters.
-        :param description: of each backup.
+            Each backup is named after it and after the time of its run in
+            UTC, ``<name>-YYYYMMDDhhmmss``.
+        :param description: of each backup. The ID of the schedule is put
+            behind it.
         :param parent_id: a completed backup of the instance, on which each
             run builds: an object with an ``id``, an ID, or a name.
         :param incremental: each run builds on the newest completed backup.
+        :param full_every: after so many incremental backups make a full one.
+            Then a run builds on the schedule's own newest good backup.
+        :param keep: number of good backups to keep. After each run that has
+            made one, older ones of the schedule are removed, if no backup
+            that stays builds on them.
         :param swift_container: container for the backups.
         :param storage_driver: storage driver for the backups.
         :param count: number of runs after which the schedule ends.
         :param first_time: aware; the first run, at least one minute ahead.
             Mistral counts in minutes, so seconds are rounded up. The pattern
             tells the runs after it.
+        :param enabled: False for a schedule that does not fire until it is
+            enabled.
+        :param spread: put a minute, hour and weekday that come from the
+            instance's ID in the place of those of ``@hourly``, ``@daily`` or
+            ``@weekly``.
         :raises InvalidValueError: if a value is impossible.
         :raises NotFoundError: if the instance, the parent or the workflow
             does not exist.
         :raises NotUniqueError: if several instances or backups have the name.
         """
-        normal = cron.validate(pattern)
-        models.validate_name(name)
-        if description is not None:
-            models.validate_description(description)
-        if swift_container is not None:
-            models.validate_swift_container(swift_container)
-        if count is not None:
-            models.validate_count(count)
-        if parent_id is not None and incremental:
-            raise exceptions.InvalidValueError(
-                _(
-                    'A schedule builds on one parent or on the newest backup, '
-                    'not on both.'
-                )
-            )
-        if first_time is not None:
-            first_time = cron.validate_first_time(
-                first_time, datetime.datetime.now(datetime.UTC)
-            )
+        changes = settings.validated(
+            {
+                'name': name,
+                'pattern': pattern,
+                'description': description,
+                'parent_id': None if parent_id is None else _id(parent_id),
+                'incremental': incremental,
+                'full_every': full_every,
+                'keep': keep,
+                'swift_container': swift_container,
+                'storage_driver': storage_driver,
+                'count': count,
+                'first_time': first_time,
+                'enabled': enabled,
+            },
+            _now(),
+        )
+        wanted = settings.Settings(**changes)
+        settings.validate_together(wanted)
         mistral_ = self._mistral(mistral_client)
         found = self._find_instance(instance, mistral_)
-        if parent_id is not None:
-            parent_id = self._find_parent(_id(parent_id), found).id
+        wanted = self._completed(wanted, found.id, spread=spread)
         trigger_name = models.TriggerName(
             name=name, instance=found.id, schedule_id=models.new_id()
         )
-        row = _create_trigger(
-            mistral_,
-            {
-                'name': str(trigger_name),
-                'workflow_name': models.WORKFLOW,
-                'workflow_params': models.workflow_params(
-                    trigger_name.schedule_id
-                ),
-                'pattern': normal,
-                'first_execution_time': (
-                    f'{first_time:%Y-%m-%d %H:%M}' if first_time else None
-                ),
-                'remaining_executions': count,
-                'workflow_input': models.workflow_input(
-                    instance=found.id,
-                    name=name,
-                    schedule_id=trigger_name.schedule_id,
-                    description=description,
-                    parent_id=parent_id,
-                    incremental=incremental,
-                    swift_container=swift_container,
-                    storage_driver=storage_driver,
-                ),
-            },
-        )
+        with installation.workflow_needed():
+            row = mistral_.trigger_create(
+                settings.trigger_values(wanted, trigger_name)
+            )
         return models.Schedule.from_trigger(row)
 
     def schedule_list(
@@ -188,7 +192,9 @@ class BackupSchedules:
         :param marker: ID of the schedule after which to begin.
         :param limit: the most schedules to give.
         :param all_projects: those of all projects; for an admin.
-        :returns: the schedules, oldest trigger first.
+        :returns: the schedules, by name. With a limit or a marker they come
+            by ID, and those made by other means apart: so none is lost
+            between two pages if some are changed meanwhile.
         :raises NotFoundError: if there is no such instance or marker.
         """
         mistral_ = self._mistral(mistral_client)
@@ -197,14 +203,21 @@ class BackupSchedules:
             if marker
             else None
         )
-        found: Iterable[models.Schedule]
-        if instance is None:
-            found = lookup.schedules(
-                mistral_, after=after, page=limit, all_projects=all_projects
+        if instance is not None:
+            found = self._of_instance(
+                mistral_, instance, all_projects=all_projects
             )
-        else:
-            found = self._of_instance(mistral_, instance, after, all_projects)
-        return list(itertools.islice(found, limit))
+            if after is None and limit is None:
+                return found
+            found.sort(key=operator.attrgetter('id'))
+            rest = [each for each in found if not after or each.id > after.id]
+            return rest[:limit]
+        if after is None and limit is None:
+            return lookup.schedules(mistral_, all_projects=all_projects)
+        pages = lookup.schedules_in_pages(
+            mistral_, after=after, page=limit, all_projects=all_projects
+        )
+        return list(itertools.islice(pages, limit))
 
     def schedule_show(
         self, schedule: Any, mistral_client: Any = None
@@ -218,7 +231,270 @@ class BackupSchedules:
         :raises RefusedError: if it is the ID or the name of a cron trigger
             that is no backup schedule.
         """
-        return lookup.schedule(self._mistral(mistral_client), _id(schedule))
+        mistral_ = self._mistral(mistral_client)
+        found = lookup.schedule(mistral_, _id(schedule))
+        return self._current(mistral_, found)
+
+    def schedule_set(
+        self,
+        schedule: Any,
+        mistral_client: Any = None,
+        *,
+        spread: bool = False,
+        **changes: Unpack[settings.Changes],
+    ) -> models.Schedule:
+        """Change a schedule. Its ID and its history stay.
+
+        Mistral can't update a trigger, so the schedule gets another one. If
+        this is stopped at any point, the schedule is either as it was or as
+        it should be, and it fires. A schedule made by other means becomes
+        one made here.
+
+        :param schedule: as for :meth:`schedule_show`.
+        :param changes: settings by the names that they have in
+            :meth:`schedule_create`; those that are left out stay as they are.
+            None removes one that need not be set. A new ``first_time`` is for
+            the next run.
+        :param spread: as for :meth:`schedule_create`.
+        :returns: the schedule as it is now.
+        :raises InvalidValueError: if a value is impossible.
+        :raises NotFoundError: if there is no such schedule or parent.
+        :raises NotUniqueError: if several have the name.
+        :raises RefusedError: as for :meth:`schedule_show`.
+        :raises ConflictError: if somebody else changes the schedule at the
+            same time, or if a first run that was set for a certain time is
+            less than a minute ahead. Nothing was changed then.
+        """
+        changes = settings.validated(changes, _now())
+        mistral_ = self._mistral(mistral_client)
+        found = lookup.schedule(mistral_, _id(schedule))
+        current = self._current(mistral_, found)
+        before = settings.Settings.of(current)
+        # One of these two takes the place of the other.
+        if changes.get('parent_id') is not None:
+            changes = {'incremental': False, 'full_every': None, **changes}
+        elif changes.get('incremental'):
+            changes = {'parent_id': None, **changes}
+        wanted = dataclasses.replace(before, **changes)
+        settings.validate_together(wanted)
+        if wanted.parent_id != before.parent_id or spread:
+            wanted = self._completed(wanted, current.instance, spread=spread)
+        if wanted == before:
+            return current
+        return replacement.replace(
+            mistral_, current, settings.successor(current, wanted, _now())
+        )
+
+    def schedule_run(
+        self, schedule: Any, mistral_client: Any = None
+    ) -> models.ScheduleExecution:
+        """Start a run of a schedule now, with whatever is set for it.
+
+        It is done with the caller's own rights and token, and not with those
+        of the schedule's trust.
+
+        :param schedule: as for :meth:`schedule_show`.
+        :returns: the run, which goes on.
+        :raises NotFoundError: if there is no such schedule or no workflow.
+        :raises NotUniqueError: if several schedules have the name.
+        :raises RefusedError: as for :meth:`schedule_show`.
+        """
+        mistral_ = self._mistral(mistral_client)
+        found = lookup.schedule(mistral_, _id(schedule))
+        current = self._current(mistral_, found)
+        with installation.workflow_needed():
+            row = mistral_.execution_create(models.run_values(current))
+        return dataclasses.replace(
+            models.ScheduleExecution.from_execution(row),
+            schedule_id=current.id,
+        )
+
+    def schedule_prune(
+        self,
+        schedule: Any,
+        mistral_client: Any = None,
+        *,
+        keep: int | None = None,
+        dry_run: bool = False,
+    ) -> list[retention.Decision]:
+        """Remove the backups that a schedule has too many of.
+
+        The workflow does the same after each run.
+
+        :param schedule: as for :meth:`schedule_show`.
+        :param keep: number of good backups to keep, if not the schedule's.
+        :param dry_run: remove nothing.
+        :returns: what becomes of each of its backups, and why, newest first.
+        :raises InvalidValueError: if the schedule keeps all its backups.
+        :raises NotFoundError: if there is no such schedule.
+        :raises NotUniqueError: if several schedules have the name.
+        :raises RefusedError: as for :meth:`schedule_show`.
+        :raises ConflictError: if the project's backups keep changing.
+        """
+        if keep is not None:
+            models.validate_keep(keep)
+        mistral_ = self._mistral(mistral_client)
+        found = lookup.schedule(mistral_, _id(schedule))
+        keep = keep or found.keep
+        if keep is None:
+            raise exceptions.InvalidValueError(
+                _(
+                    'The schedule %s keeps all its backups. Say how many are '
+                    'to be kept.'
+                )
+                % found.id
+            )
+        trove_ = self._trove()
+        decisions = retention.decide(trove_.settled_backups(), found, keep)
+        if not dry_run:
+            for backup in retention.roots(decisions):
+                trove_.backup_delete(backup.id)
+        return decisions
+
+    def schedule_check(
+        self,
+        schedules: Iterable[Any] = (),
+        mistral_client: Any = None,
+        *,
+        instance: Any = None,
+        all_instances: bool = False,
+        max_age: datetime.timedelta | None = None,
+    ) -> list[health.Health]:
+        """Judge whether the data that schedules back up is safe.
+
+        :param schedules: each as for :meth:`schedule_show`; without any,
+            those of the instance or, without one, of the project.
+        :param instance: an object with an ``id``, an ID, or a name.
+        :param all_instances: judge the project's instances without any
+            schedule too.
+        :param max_age: the age from which on a last good backup is too old,
+            whatever the pattern says.
+        :returns: a judgement of each schedule, and then of each instance
+            without any.
+        :raises NotFoundError: if there is no such schedule or instance.
+        :raises NotUniqueError: if several have the name.
+        :raises RefusedError: as for :meth:`schedule_show`.
+        """
+        mistral_ = self._mistral(mistral_client)
+        named = [lookup.schedule(mistral_, _id(each)) for each in schedules]
+        found = named or self._schedules(mistral_, instance)
+        bare: list[models.Instance] = []
+        if all_instances:
+            every = (
+                found
+                if not (named or instance)
+                else lookup.schedules(mistral_)
+            )
+            covered = {each.instance for each in every}
+            bare = [
+                each for each in self.instance_list() if each.id not in covered
+            ]
+        return inspection.judge_all(
+            mistral_,
+            self._trove(),
+            found,
+            _now(),
+            unscheduled=bare,
+            max_age=max_age,
+        )
+
+    def schedule_difference(
+        self,
+        text: str,
+        mistral_client: Any = None,
+        *,
+        prune: bool = False,
+    ) -> list[declared.Change]:
+        """Tell what it takes to have the schedules that a file declares.
+
+        Nothing is changed. :meth:`schedule_apply` makes a change so.
+
+        :param text: the file's, as :meth:`schedule_export` gives it.
+        :param prune: the schedules that are not declared are to be deleted.
+            Those made by other means stay.
+        :raises InvalidValueError: if anything in the file is wrong.
+        :raises NotFoundError: if there is no such instance or parent.
+        :raises NotUniqueError: if several instances or backups have a name.
+        """
+        mistral_ = self._mistral(mistral_client)
+        content = declared.parse(text)
+        existing = lookup.schedules(mistral_)
+        names = self._instance_ids({each.instance for each in existing})
+        wanted = []
+        for each in content.schedules:
+            instance_id = names(each.instance)
+            if each.parent is not None:
+                parent = self._find_parent(each.parent, instance_id)
+                each = dataclasses.replace(each, parent=parent.id)
+            wanted.append((instance_id, each))
+        if content.instance is not None:
+            only = names(content.instance)
+            existing = [each for each in existing if each.instance == only]
+        return declared.difference(wanted, existing, prune=prune)
+
+    def schedule_apply(
+        self, change: declared.Change, mistral_client: Any = None
+    ) -> None:
+        """Make a change so that :meth:`schedule_difference` has told of.
+
+        :raises InvalidValueError: if it can't be.
+        :raises NotFoundError: if the schedule is gone.
+        :raises ConflictError: as for :meth:`schedule_set`.
+        """
+        if change.action == 'create' and change.declaration is not None:
+            wanted = vars(change.declaration.settings_for(change.instance))
+            first_time = wanted['first_time']
+            if first_time and first_time - _now() < cron.FIRST_TIME_LEAD:
+                # It was for the cloud where the schedule was first.
+                wanted['first_time'] = None
+            self.schedule_create(
+                change.instance, mistral_client=mistral_client, **wanted
+            )
+        elif change.action == 'change' and change.schedule is not None:
+            changes = {key: new for key, (_old, new) in change.changes.items()}
+            self.schedule_set(
+                change.schedule,
+                mistral_client,
+                **cast('settings.Changes', changes),
+            )
+        elif change.action == 'delete' and change.schedule is not None:
+            self.schedule_delete(change.schedule, mistral_client)
+
+    def schedule_export(
+        self, mistral_client: Any = None, *, instance: Any = None
+    ) -> tuple[str, list[exceptions.ScheduleError]]:
+        """Write schedules as a file that :meth:`schedule_difference` takes.
+
+        :param instance: an object with an ``id``, an ID, or a name; None for
+            all instances.
+        :returns: the file's text, and why some schedules are not in it.
+        :raises NotFoundError: if there is no such instance.
+        :raises NotUniqueError: if several instances have the name.
+        """
+        mistral_ = self._mistral(mistral_client)
+        found = self._schedules(mistral_, instance)
+        # A name means the same on another cloud, an ID doesn't.
+        instances = self.instance_list()
+        times = collections.Counter(each.name for each in instances)
+        names = {
+            each.id: each.name for each in instances if times[each.name] == 1
+        }
+        declarations = []
+        left_out: list[exceptions.ScheduleError] = []
+        for each in found:
+            try:
+                declarations.append(
+                    declared.of_schedule(
+                        each, names.get(each.instance, each.instance)
+                    )
+                )
+            except exceptions.InvalidValueError as exc:
+                left_out.append(exc)
+        only = None
+        if instance is not None:
+            text = _id(instance)
+            only = names.get(text, text)
+        return declared.dump(declarations, only), left_out
 
     def schedule_delete(
         self, schedule: Any, mistral_client: Any = None
@@ -234,9 +510,7 @@ class BackupSchedules:
         """
         mistral_ = self._mistral(mistral_client)
         found = lookup.schedule(mistral_, _id(schedule))
-        with contextlib.suppress(exceptions.NotFoundError):
-            # Somebody else may have been quicker: gone is gone.
-            mistral_.trigger_delete(found.trigger_id)
+        replacement.delete(mistral_, found)
         return found
 
     # Executions.
@@ -249,6 +523,7 @@ class BackupSchedules:
         limit: int | None = None,
         *,
         instance: Any = None,
+        with_backups: bool = False,
     ) -> list[models.ScheduleExecution]:
         """Get the executions of scheduled backups, newest first.
 
@@ -259,10 +534,25 @@ class BackupSchedules:
         :param limit: the most executions to give.
         :param instance: an object with an ``id``, an ID, or a name: those of
             the instance's schedules.
+        :param with_backups: ask Trove for the present state of their backups.
         :raises NotFoundError: if there is no such schedule, instance or
             marker.
         """
-        mistral_ = self._mistral(mistral_client)
+        found = self._executions(
+            self._mistral(mistral_client), schedule, marker, limit, instance
+        )
+        if with_backups:
+            return inspection.with_backups(self._trove(), found)
+        return found
+
+    def _executions(
+        self,
+        mistral_: mistral.Mistral,
+        schedule: Any,
+        marker: str,
+        limit: int | None,
+        instance: Any,
+    ) -> list[models.ScheduleExecution]:
         runs: Iterable[models.ScheduleExecution]
         if schedule is not None:
             try:
@@ -298,16 +588,50 @@ class BackupSchedules:
         return list(itertools.islice(runs, limit))
 
     def execution_show(
-        self, execution: Any, mistral_client: Any = None
+        self,
+        execution: Any,
+        mistral_client: Any = None,
+        *,
+        with_backups: bool = False,
     ) -> models.ScheduleExecution:
         """Get details of an execution, with the reason of a failure in full.
 
         :param execution: a
             :class:`~trove_backup_schedule.models.ScheduleExecution` or an ID.
+        :param with_backups: ask Trove for the present state of its backup.
         :raises NotFoundError: if there is none.
         :raises RefusedError: if it is an execution of another workflow.
         """
-        return lookup.execution(self._mistral(mistral_client), _id(execution))
+        found = lookup.execution(self._mistral(mistral_client), _id(execution))
+        if with_backups:
+            (found,) = inspection.with_backups(self._trove(), [found])
+        return found
+
+    def execution_follow(
+        self,
+        execution: Any,
+        mistral_client: Any = None,
+        *,
+        interval: float = 2.0,
+    ) -> Iterator[models.ScheduleExecution]:
+        """Give an execution again and again, until its backup has ended.
+
+        :param execution: a
+            :class:`~trove_backup_schedule.models.ScheduleExecution` or an ID.
+        :param interval: seconds between two looks.
+        :returns: it as it is at each look, with the state of its backup.
+        :raises NotFoundError: if there is none.
+        :raises RefusedError: if it is an execution of another workflow.
+        """
+        while True:
+            found = self.execution_show(
+                execution, mistral_client, with_backups=True
+            )
+            yield found
+            # The run gives up before its token does; the backup goes on.
+            if found.ended and not found.backup_goes_on:
+                return
+            time.sleep(interval)
 
     def execution_delete(
         self, execution: Any, mistral_client: Any = None
@@ -416,11 +740,33 @@ class BackupSchedules:
             )
         return found
 
-    def _find_parent(
-        self, parent: str, instance: models.Instance
-    ) -> models.Backup:
+    def _completed(
+        self, wanted: settings.Settings, instance_id: str, *, spread: bool
+    ) -> settings.Settings:
+        """Give settings in which all is resolved that an instance resolves."""
+        if spread and wanted.pattern is not None:
+            pattern = cron.spread(wanted.pattern, instance_id)
+            wanted = dataclasses.replace(wanted, pattern=pattern)
+        if wanted.parent_id is not None:
+            parent = self._find_parent(_id(wanted.parent_id), instance_id)
+            wanted = dataclasses.replace(wanted, parent_id=parent.id)
+        return wanted
+
+    @staticmethod
+    def _current(
+        mistral_: mistral.Mistral, found: models.Schedule
+    ) -> models.Schedule:
+        """Give a schedule as it is, when no change of it is left half-way."""
+        current = replacement.repair(mistral_, found)
+        if current is None:
+            raise exceptions.NotFoundError(
+                _('The schedule %s has just been deleted.') % found.id
+            )
+        return current
+
+    def _find_parent(self, parent: str, instance_id: str) -> models.Backup:
         found = self._trove().find_backup(parent)
-        if found.instance_id != instance.id:
+        if found.instance_id != instance_id:
             raise exceptions.InvalidValueError(
                 _(
                     'The backup %(backup)s is of the instance %(other)s, so '
@@ -429,7 +775,7 @@ class BackupSchedules:
                 % {
                     'backup': found.id,
                     'other': found.instance_id,
-                    'instance': instance.id,
+                    'instance': instance_id,
                 }
             )
         if found.status != 'COMPLETED':
@@ -442,11 +788,36 @@ class BackupSchedules:
             )
         return found
 
+    def _schedules(
+        self, mistral_: mistral.Mistral, instance: Any
+    ) -> list[models.Schedule]:
+        """Give the schedules of an instance or, without one, all."""
+        if instance is None:
+            return lookup.schedules(mistral_)
+        return self._of_instance(mistral_, instance)
+
+    def _instance_ids(self, known: Collection[str]) -> Callable[[str], str]:
+        """Make the function that gives the ID of an instance.
+
+        :param known: IDs that will do though the instance may be gone.
+        """
+        instances = self.instance_list()
+
+        def instance_id(text: str) -> str:
+            found = [
+                each for each in instances if text in {each.id, each.name}
+            ]
+            if not found and text in known:
+                return text
+            return models.only(found, _('instance'), text).id
+
+        return instance_id
+
     def _of_instance(
         self,
         mistral_: mistral.Mistral,
         instance: Any,
-        after: models.Schedule | None = None,
+        *,
         all_projects: bool = False,
     ) -> list[models.Schedule]:
         """Give the schedules of an instance, which may be gone."""
@@ -462,7 +833,7 @@ class BackupSchedules:
                 raise
             instance_id, unknown = text, exc
         found = lookup.schedules_of(
-            mistral_, instance_id, after=after, all_projects=all_projects
+            mistral_, instance_id, all_projects=all_projects
         )
         if unknown and not found:
             raise unknown
@@ -507,30 +878,5 @@ def _id(thing: Any) -> str:
     return str(getattr(thing, 'id', thing))
 
 
-def _create_trigger(
-    mistral_: mistral.Mistral, values: dict[str, Any]
-) -> mistral.Row:
-    try:
-        return mistral_.trigger_create(values)
-    except exceptions.NotFoundError as exc:
-        raise exceptions.NotFoundError(
-            _(
-                'Mistral has no workflow "%s". Load it with: openstack '
-                'database backup workbook install'
-            )
-            % models.WORKFLOW
-        ) from exc
-    except exceptions.ServiceError as exc:
-        if (
-            exc.status == http.HTTPStatus.BAD_REQUEST
-            and 'Invalid input' in str(exc)
-        ):
-            raise exceptions.ConflictError(
-                _(
-                    'The workflow "%(workflow)s" in Mistral is older than '
-                    'this client, or another one. Update it with: openstack '
-                    'database backup workbook install. (%(reason)s)'
-                )
-                % {'workflow': models.WORKFLOW, 'reason': exc}
-            ) from exc
-        raise
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)

@@ -27,6 +27,10 @@ class ConflictError(ScheduleError):
     """What is there already stands against the request."""
 
 
+class OutdatedError(ScheduleError):
+    """The workflow in Mistral is not the one that this package needs."""
+
+
 class RefusedError(ScheduleError):
     """The object isn't this tool's to show or to change."""
 

@@ -2,6 +2,10 @@
 
 """How the packaged workbook gets into Mistral, harming nothing there."""
 
+from collections.abc import Iterator
+import contextlib
+import http
+
 from trove_backup_schedule import exceptions
 from trove_backup_schedule import mistral
 from trove_backup_schedule import models
@@ -68,6 +72,39 @@ def install(
         _check_overwrite(mistral_, row['definition'])
     row = mistral_.workbook_update(workbook.definition(), scope)
     return _workbook(mistral_, row), True
+
+
+@contextlib.contextmanager
+def workflow_needed() -> Iterator[None]:
+    """Say how to load the workflow, if Mistral has none or an older one.
+
+    :raises NotFoundError: if it has none.
+    :raises OutdatedError: if it has one that takes less.
+    """
+    try:
+        yield
+    except exceptions.NotFoundError as exc:
+        raise exceptions.NotFoundError(
+            _(
+                'Mistral has no workflow "%s". Load it with: openstack '
+                'database backup workbook install'
+            )
+            % models.WORKFLOW
+        ) from exc
+    except exceptions.ServiceError as exc:
+        if (
+            exc.status == http.HTTPStatus.BAD_REQUEST
+            and 'Invalid input' in str(exc)
+        ):
+            raise exceptions.OutdatedError(
+                _(
+                    'The workflow "%(workflow)s" in Mistral is older than '
+                    'this client, or another one. Update it with: openstack '
+                    'database backup workbook install. (%(reason)s)'
+                )
+                % {'workflow': models.WORKFLOW, 'reason': exc}
+            ) from exc
+        raise
 
 
 def _loaded_workbook(mistral_: mistral.Mistral) -> mistral.Row | None:

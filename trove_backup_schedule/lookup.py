@@ -5,9 +5,12 @@
 from collections.abc import Iterable, Iterator
 import contextlib
 import dataclasses
+import datetime
+import heapq
 import itertools
 import json
 import logging
+import operator
 
 from trove_backup_schedule import exceptions
 from trove_backup_schedule import mistral
@@ -45,8 +48,7 @@ def schedule(
             if each.id.lower() == name_or_id.lower()
         ]
         if found:
-            # There are two while a trigger is being replaced.
-            return max(found, key=lambda each: each.generation)
+            return _newest(found)[0]
         with contextlib.suppress(exceptions.NotFoundError):
             return _carried_by(
                 mistral_.trigger(name_or_id.lower(), all_projects=all_projects)
@@ -72,7 +74,7 @@ def schedule(
                 break
         if candidates:
             return models.only(
-                list(candidates.values()), _('schedule'), name_or_id
+                _newest(candidates.values()), _('schedule'), name_or_id
             )
     try:
         row = mistral_.trigger(name_or_id, all_projects=all_projects)
@@ -81,53 +83,85 @@ def schedule(
     return _carried_by(row)
 
 
+def carriers(
+    mistral_: mistral.Mistral, schedule: models.Schedule
+) -> list[models.Schedule]:
+    """Give a schedule as each trigger that carries it has it, newest first.
+
+    There is one, but for the moment in which it is replaced. Empty, if the
+    schedule is gone.
+    """
+    found = {
+        each.trigger_id: each
+        for each in _named_like(mistral_, schedule.id)
+        if each.id == schedule.id
+    }
+    # A trigger made by other means need not have the ID in its name.
+    for trigger_id in {schedule.trigger_id, schedule.origin} - {None, *found}:
+        with contextlib.suppress(
+            exceptions.NotFoundError, models.NotAScheduleError
+        ):
+            row = mistral_.trigger(str(trigger_id))
+            found[str(trigger_id)] = models.Schedule.from_trigger(row)
+    return sorted(found.values(), key=_generation, reverse=True)
+
+
 def schedules(
+    mistral_: mistral.Mistral, *, all_projects: bool = False
+) -> list[models.Schedule]:
+    """Give all schedules, by name."""
+    rows = mistral_.triggers(
+        workflow_name=models.WORKFLOW, all_projects=all_projects
+    )
+    return sorted(_newest(_schedules(rows)), key=_name)
+
+
+def schedules_in_pages(
     mistral_: mistral.Mistral,
     *,
     after: models.Schedule | None = None,
     page: int | None = None,
     all_projects: bool = False,
 ) -> Iterator[models.Schedule]:
-    """Give all schedules, oldest trigger first.
+    """Give all schedules, by ID, those made by other means apart.
+
+    Whatever is changed between two pages, none is lost or comes twice: the
+    workflow parameters, which have the ID, are all that a schedule's triggers
+    surely have in common, and Mistral can sort by them.
 
     :param after: the schedule after which to begin.
     :param page: rows to ask for at once, for one who wants few.
     """
-    return _schedules(
-        mistral_.triggers(
-            workflow_name=models.WORKFLOW,
-            all_projects=all_projects,
-            marker=after.trigger_id if after else None,
-            page=page,
-        )
+    rows = mistral_.triggers(
+        workflow_name=models.WORKFLOW,
+        all_projects=all_projects,
+        marker=after.trigger_id if after else None,
+        # One more shows that the last is not about to be replaced.
+        page=page and page + 1,
+        sort_keys='workflow_params',
     )
+    for _id, same in itertools.groupby(
+        _schedules(rows), key=operator.attrgetter('id')
+    ):
+        yield max(same, key=_generation)
 
 
 def schedules_of(
     mistral_: mistral.Mistral,
     instance_id: str,
     *,
-    after: models.Schedule | None = None,
     all_projects: bool = False,
 ) -> list[models.Schedule]:
-    """Give the schedules of an instance, oldest trigger first.
-
-    :param after: the schedule after which to begin.
-    """
+    """Give the schedules of an instance, by name."""
     candidates = itertools.chain(
         _named_like(mistral_, instance_id, all_projects=all_projects),
         _foreign(mistral_, all_projects),
     )
     # A trigger of others may have the instance in its name too.
-    found = {
-        each.trigger_id: each
-        for each in candidates
-        if each.instance == instance_id
-    }
-    ordered = sorted(found.values(), key=_age)
-    return [
-        each for each in ordered if after is None or _age(each) > _age(after)
-    ]
+    return sorted(
+        _newest(each for each in candidates if each.instance == instance_id),
+        key=_name,
+    )
 
 
 def executions_of(
@@ -136,22 +170,41 @@ def executions_of(
     *,
     marker: str = '',
     page: int | None = None,
+    since: datetime.datetime | None = None,
+    state: str | None = None,
 ) -> Iterator[models.ScheduleExecution]:
-    """Give the executions that a schedule's trigger has started, newest first.
+    """Give the executions of a schedule, newest first.
+
+    Those of all triggers that have carried it, and those started by hand.
 
     :param marker: ID of the execution after which to begin; it may be one of
         another schedule.
     :param page: rows to ask for at once, for one who wants few.
+    :param since: aware; leave out those created before.
+    :param state: filter for Mistral's states.
     """
     _check_marker(marker)
-    for row in mistral_.executions(
-        workflow_name=models.WORKFLOW,
-        description=_has(schedule.trigger_id),
-        marker=marker,
-        page=page,
-    ):
-        run = models.ScheduleExecution.from_execution(row)
-        if run.trigger_id == schedule.trigger_id:
+    filters = {}
+    if since:
+        filters['created_at'] = f'gte:{since:%Y-%m-%d %H:%M:%S}'
+    if state:
+        filters['state'] = state
+    # What was made by other means is known by its trigger only.
+    first = schedule.origin if schedule.ours else schedule.trigger_id
+    ways: list[dict[str, str]] = []
+    if schedule.ours:
+        ways.append({'params': _params(schedule.id)})
+    if first:
+        ways.append({'description': _has(first)})
+    runs = heapq.merge(
+        *(
+            _executions(mistral_, marker=marker, page=page, **way, **filters)
+            for way in ways
+        ),
+        key=recency,
+    )
+    for run in runs:
+        if run.schedule_id == schedule.id or run.trigger_id == (first or ''):
             yield dataclasses.replace(run, schedule_id=schedule.id)
 
 
@@ -167,17 +220,11 @@ def executions_of_gone(
     :param schedule_id: the schedule's ID, or that of its trigger.
     """
     _check_marker(marker)
-    # Mistral adds the namespace to the parameters of the trigger.
-    params = {**models.workflow_params(schedule_id), 'namespace': ''}
-    filters: tuple[dict[str, str], ...] = (
-        {'params': json.dumps(params)},
+    for way in (
+        {'params': _params(schedule_id)},
         {'description': _has(schedule_id)},
-    )
-    for each in filters:
-        for row in mistral_.executions(
-            workflow_name=models.WORKFLOW, marker=marker, page=page, **each
-        ):
-            run = models.ScheduleExecution.from_execution(row)
+    ):
+        for run in _executions(mistral_, marker=marker, page=page, **way):
             if run.schedule_id == schedule_id:
                 yield run
 
@@ -208,16 +255,21 @@ def execution(
 
 
 def executions(
-    mistral_: mistral.Mistral, *, marker: str = '', page: int | None = None
+    mistral_: mistral.Mistral,
+    *,
+    marker: str = '',
+    page: int | None = None,
+    since: datetime.datetime | None = None,
 ) -> Iterator[models.ScheduleExecution]:
-    """Give all executions of the project, newest first."""
+    """Give all executions of the project, newest first.
+
+    :param since: aware; leave out those created before.
+    """
     _check_marker(marker)
-    return map(
-        models.ScheduleExecution.from_execution,
-        mistral_.executions(
-            workflow_name=models.WORKFLOW, marker=marker, page=page
-        ),
-    )
+    filters = {}
+    if since:
+        filters['created_at'] = f'gte:{since:%Y-%m-%d %H:%M:%S}'
+    return _executions(mistral_, marker=marker, page=page, **filters)
 
 
 def recency(run: models.ScheduleExecution) -> tuple[float, str]:
@@ -239,10 +291,44 @@ def _has(text: str) -> str:
     return f'has:{text}'.replace('\\', '_').replace('%', '_')
 
 
-def _age(schedule: models.Schedule) -> tuple[float, str]:
-    """Give the key for Mistral's order of triggers, oldest first."""
-    created = schedule.created_at
-    return (created.timestamp() if created else 0.0, schedule.trigger_id)
+def _params(schedule_id: str) -> str:
+    """Make the filter for the executions of a schedule made here."""
+    # Mistral adds the namespace to the parameters of the trigger.
+    return json.dumps({**models.workflow_params(schedule_id), 'namespace': ''})
+
+
+def _executions(
+    mistral_: mistral.Mistral,
+    *,
+    marker: str,
+    page: int | None,
+    **filters: str,
+) -> Iterator[models.ScheduleExecution]:
+    return map(
+        models.ScheduleExecution.from_execution,
+        mistral_.executions(
+            workflow_name=models.WORKFLOW, marker=marker, page=page, **filters
+        ),
+    )
+
+
+def _name(schedule: models.Schedule) -> tuple[str, str]:
+    """Give the key for the order in which people look for schedules."""
+    return (schedule.name, schedule.id)
+
+
+def _generation(schedule: models.Schedule) -> tuple[int, str]:
+    """Give the key for the order of triggers that carry the same schedule."""
+    return (schedule.generation, schedule.trigger_id)
+
+
+def _newest(found: Iterable[models.Schedule]) -> list[models.Schedule]:
+    """Leave each schedule once, as the newest of its triggers has it."""
+    newest: dict[tuple[str | None, str], models.Schedule] = {}
+    for each in found:
+        key = (each.project_id, each.id)
+        newest[key] = max(newest.get(key, each), each, key=_generation)
+    return list(newest.values())
 
 
 def _named_like(

@@ -139,7 +139,9 @@ class Mistral:
         marker: str | None = None,
         **filters: str,
     ) -> Iterator[Row]:
-        """Give the cron triggers that fit the filters, oldest first.
+        """Give the cron triggers that fit the filters.
+
+        They come oldest first, or as the filter ``sort_keys`` says.
 
         :param page: rows to ask for at once, for one who wants few.
         :param marker: ID of the trigger after which to begin. It need not
@@ -248,6 +250,23 @@ class Mistral:
         return self._own(
             self._object('GET', f'/executions/{_quote(execution_id)}')
         )
+
+    def execution_create(self, values: Mapping[str, Any]) -> Row:
+        """Start a workflow.
+
+        :param values: as Mistral's API has them. With an ``id`` of the
+            caller's choice, a second request for the same one starts nothing,
+            so it is made again if the answer to the first is lost.
+        :raises NotFoundError: if the workflow doesn't exist.
+        """
+        body = json.dumps(values)
+        try:
+            return self._object('POST', '/executions', body)
+        except exceptions.ServiceError as exc:
+            if not _may_have_acted(exc):
+                raise
+            LOG.debug('Asking again to start %s: %s', values['id'], exc)
+            return self._object('POST', '/executions', body)
 
     def execution_delete(self, execution_id: str) -> None:
         """Delete an execution that has ended.

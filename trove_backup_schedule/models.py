@@ -20,11 +20,13 @@ Triggers on the workflow that were made by other means (python-troveclient,
 from collections.abc import Iterable, Mapping, Sequence
 import dataclasses
 import datetime
+import itertools
 import json
 import re
 from typing import Any, Protocol, Self, TypeVar
 import uuid
 
+from trove_backup_schedule import cron
 from trove_backup_schedule import exceptions
 from trove_backup_schedule.i18n import _
 
@@ -53,6 +55,9 @@ MAX_DESCRIPTION_LENGTH = 207
 #: What a disabled schedule's trigger has as its first execution time: Mistral
 #: has no other way to keep a trigger from firing.
 NEVER = datetime.datetime(9999, 12, 31, 23, 59, tzinfo=datetime.UTC)
+
+#: Status of a backup of Trove's that can be restored.
+GOOD = 'COMPLETED'
 
 #: States of Mistral's that an execution stays in: mistral/workflow/states.py.
 ENDED = frozenset({'SUCCESS', 'ERROR', 'CANCELLED', 'SKIPPED'})
@@ -176,6 +181,19 @@ class Schedule:
         """Whether it was made here, or changed here since."""
         return TriggerName.parse(self.trigger_name) is not None
 
+    def next_times(self, most: int) -> list[datetime.datetime]:
+        """Give the next runs, as far as they are known now; aware, in UTC.
+
+        :param most: how many at most.
+        """
+        if self.next_execution_time is None:
+            return []
+        times = [self.next_execution_time]
+        if self.pattern is not None:
+            later = cron.next_times(self.pattern, self.next_execution_time)
+            times += itertools.islice(later, most - 1)
+        return times[: self.remaining_executions]
+
     @property
     def labels(self) -> frozenset[str]:
         """The IDs that its backups may be labelled with."""
@@ -245,7 +263,7 @@ class ScheduleExecution:
 
     :ivar state: Mistral's: RUNNING, SUCCESS, ERROR, PAUSED, CANCELLED...
     :ivar state_info: the reason of a failure, or None.
-    :ivar output: what the workflow gave, empty before it ends.
+    :ivar output: what of the workflow's output is set, empty before it ends.
     :ivar duration: time from its start to its end; None before it ends.
     :ivar backup_id: ID of its backup; None before it ends or without one.
     :ivar backup_name: name of that backup.
@@ -282,11 +300,56 @@ class ScheduleExecution:
         """Whether it has ended, one way or another."""
         return self.state in ENDED
 
+    @property
+    def backup_goes_on(self) -> bool:
+        """Whether Trove is still making its backup."""
+        return self.backup_status in {'NEW', 'BUILDING', 'SAVING'}
+
+    def with_backup(self, backups: 'Iterable[Backup] | None') -> Self:
+        """Add what the backup is like at present.
+
+        :param backups: those of the instance; None if they are not known.
+        """
+        if backups is None:
+            return dataclasses.replace(self, backup_status=None)
+        if not self.ended and self.created_at and self.schedule_id:
+            # It does not tell its backup before it ends.
+            found = next(
+                (
+                    each
+                    for each in backups
+                    if each.label == self.schedule_id
+                    and each.created_at
+                    and each.created_at >= self.created_at
+                ),
+                None,
+            )
+        elif self.backup_id is None:
+            return self
+        else:
+            found = next(
+                (each for each in backups if each.id == self.backup_id), None
+            )
+            if found is None:
+                return dataclasses.replace(self, backup_status='DELETED')
+        if found is None:
+            return self
+        return dataclasses.replace(
+            self,
+            backup_id=found.id,
+            backup_name=found.name,
+            backup_status=found.status,
+        )
+
     @classmethod
     def from_execution(cls, row: Mapping[str, Any]) -> Self:
         """Read a run from a row of ``/v2/executions``."""
         values = json_object(row.get('input')) or {}
-        output = json_object(row.get('output')) or {}
+        output = {
+            key: value
+            for key, value in (json_object(row.get('output')) or {}).items()
+            if value is not None
+        }
         state = str(row.get('state'))
         reason = row.get('state_info')
         if state == 'ERROR':
@@ -376,19 +439,22 @@ class Backup:
             created_at=parse_time(values.get('created')),
         )
 
-    def is_of(self, schedule: Schedule) -> bool:
-        """Tell whether a schedule has made it.
+    @property
+    def label(self) -> str | None:
+        """The ID of the schedule, or of its trigger, that has made it.
 
-        Only what the workflow has named and labelled counts. A person may
-        have copied either, but hardly both.
+        Only what the workflow has both named and labelled counts. A person
+        may have copied either, but hardly both.
         """
-        if self.instance_id != schedule.instance:
-            return False
         label = _LABEL.search(self.description or '')
+        named = _BACKUP_NAME.search(self.name)
+        return label['id'] if label and named else None
+
+    def is_of(self, schedule: Schedule) -> bool:
+        """Tell whether a schedule has made it."""
         return (
-            label is not None
-            and label['id'] in schedule.labels
-            and _BACKUP_NAME.search(self.name) is not None
+            self.instance_id == schedule.instance
+            and self.label in schedule.labels
         )
 
 
@@ -423,21 +489,28 @@ def triggered_by(description: object) -> str | None:
     return None
 
 
-def run_description(schedule: Schedule) -> str:
-    """Give the description of a run that a person starts by hand.
+def run_values(schedule: Schedule) -> dict[str, Any]:
+    """Put together a run of a schedule that a person starts by hand.
 
-    It names the trigger just as that of a run started by the trigger does.
+    It is like one that the trigger starts, and names the trigger just so.
+
+    :returns: the body of a POST to ``/v2/executions``.
     """
-    return json.dumps(
-        {
-            'description': f'Run of the schedule {schedule.id} by hand.',
-            'triggered_by': {
-                'type': 'cron_trigger',
-                'id': schedule.trigger_id,
-                'manual': True,
-            },
-        }
-    )
+    description = {
+        'description': f'Run of the schedule {schedule.id} by hand.',
+        'triggered_by': {
+            'type': 'cron_trigger',
+            'id': schedule.trigger_id,
+            'manual': True,
+        },
+    }
+    return {
+        'id': new_id(),
+        'workflow_name': WORKFLOW,
+        'input': schedule.input,
+        'params': workflow_params(schedule.id) if schedule.ours else {},
+        'description': json.dumps(description),
+    }
 
 
 def _origin(description: object) -> dict[str, Any]:
@@ -503,36 +576,6 @@ def workflow_params(schedule_id: str) -> dict[str, Any]:
     return {'env': {'schedule_id': schedule_id}}
 
 
-def workflow_input(
-    *,
-    instance: str,
-    name: str,
-    schedule_id: str,
-    description: str | None = None,
-    parent_id: str | None = None,
-    incremental: bool = False,
-    swift_container: str | None = None,
-    storage_driver: str | None = None,
-) -> dict[str, Any]:
-    """Put together the input of the workflow for a schedule.
-
-    The specification's four keys are always there; the others only when they
-    say something, so that the input is no longer than it must be.
-    """
-    extras = {
-        'incremental': incremental,
-        'swift_container': swift_container,
-        'storage_driver': storage_driver,
-    }
-    return {
-        'instance': instance,
-        'name': name,
-        'description': description,
-        'parent_id': parent_id,
-        'schedule_id': schedule_id,
-    } | {key: value for key, value in extras.items() if value}
-
-
 def validate_name(name: str) -> str:
     """Check a schedule's name.
 
@@ -574,12 +617,67 @@ def validate_count(count: int) -> int:
 
     :raises InvalidValueError: if Mistral could not keep it.
     """
-    if not 1 <= count <= MAX_COUNT:
+    return _validate_number(count, _('count'))
+
+
+def validate_keep(keep: int) -> int:
+    """Check the number of good backups that a schedule keeps.
+
+    :raises InvalidValueError: if it is not at least one.
+    """
+    return _validate_number(keep, _('number of backups to keep'))
+
+
+def validate_full_every(number: int) -> int:
+    """Check the number of incremental backups between two full ones.
+
+    :raises InvalidValueError: if it is not at least one.
+    """
+    return _validate_number(number, _('number of incremental backups'))
+
+
+def validate_combination(
+    *,
+    parent_id: str | None,
+    incremental: bool,
+    full_every: int | None,
+    keep: int | None,
+) -> None:
+    """Check what can be right only together.
+
+    :raises InvalidValueError: if two of them stand against each other.
+    """
+    if parent_id is not None and incremental:
         raise exceptions.InvalidValueError(
-            _('The count must be between 1 and %(most)d, not %(count)d.')
-            % {'most': MAX_COUNT, 'count': count}
+            _(
+                'A schedule builds on one parent or on the newest backup, '
+                'not on both.'
+            )
         )
-    return count
+    if full_every is not None and not incremental:
+        raise exceptions.InvalidValueError(
+            _(
+                'Only an incremental schedule can make a full backup every '
+                'so often. Make it incremental, or leave this out.'
+            )
+        )
+    if keep is not None and incremental and full_every is None:
+        raise exceptions.InvalidValueError(
+            _(
+                'An incremental schedule that keeps only some backups has to '
+                'make a full one every so often (--full-every): each backup '
+                'depends on the one before, so none could ever be removed.'
+            )
+        )
+
+
+def _validate_number(number: int, what: str) -> int:
+    if not 1 <= number <= MAX_COUNT:
+        raise exceptions.InvalidValueError(
+            _('The %(what)s must be between 1 and %(most)d, not %(number)d.')
+            % {'what': what, 'most': MAX_COUNT, 'number': number}
+        )
+    return number
 
 
 def _validate_text(

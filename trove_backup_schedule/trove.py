@@ -18,6 +18,12 @@ from trove_backup_schedule.i18n import _
 SERVICE = 'Trove'
 SERVICE_TYPE = 'database'
 
+#: Rows asked for at once. Trove may be set to give fewer.
+PAGE = 1000
+
+# How often a list is read again that changes while it is read.
+_READINGS = 5
+
 
 _T = TypeVar('_T', models.Instance, models.Backup)
 
@@ -92,10 +98,36 @@ class Trove:
 
         def page(**options: Any) -> Any:
             return self._client.backups.list(
-                instance_id=instance_id, **options
+                instance_id=instance_id, limit=PAGE, **options
             )
 
         return map(_backup, _pages(page))
+
+    def settled_backups(self) -> list[models.Backup]:
+        """Give all backups of the project as they are at one moment.
+
+        Trove's pages are cut by offset, from a list that has in front what
+        changed last, so one that changes meanwhile may be missed.
+
+        :raises ConflictError: if the list keeps changing.
+        """
+        earlier = None
+        for _reading in range(_READINGS):
+            backups = {each.id: each for each in self.backups()}
+            if backups == earlier:
+                return list(backups.values())
+            earlier = backups
+        raise exceptions.ConflictError(
+            _('The backups of the project keep changing. Try again later.')
+        )
+
+    def backup_delete(self, backup_id: str) -> None:
+        """Delete a backup, and with it those that build on it.
+
+        Trove goes on with it after this.
+        """
+        with _requests(), contextlib.suppress(exceptions.NotFoundError):
+            self._client.backups.delete(backup_id)
 
     def find_backup(self, name_or_id: str) -> models.Backup:
         """Give the backup of this ID or, if none has it, of this name.

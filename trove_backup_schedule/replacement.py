@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""How another trigger is put in place of a schedule's, losing no run.
+
+Mistral can't update a cron trigger. So a new one is created, of the next
+generation, and then the old one is deleted. Whoever is stopped in between
+leaves both: the schedule is what the newer one says, both fire, and the older
+one goes with the next command on the schedule, or at the end of the next run
+of either (task ``tidy`` of the workflow).
+"""
+
+import contextlib
+import datetime
+import logging
+import time
+from typing import Any
+
+from trove_backup_schedule import exceptions
+from trove_backup_schedule import installation
+from trove_backup_schedule import lookup
+from trove_backup_schedule import mistral
+from trove_backup_schedule import models
+from trove_backup_schedule.i18n import _
+
+LOG = logging.getLogger(__name__)
+
+#: Seconds to wait for a run that is due before its trigger goes. Mistral looks
+#: once in a second for what is due.
+PATIENCE = 10.0
+
+_PAUSE = 0.5
+
+
+def replace(
+    mistral_: mistral.Mistral,
+    current: models.Schedule,
+    values: dict[str, Any],
+) -> models.Schedule:
+    """Put a new trigger in place of the one that carries a schedule.
+
+    :param current: the schedule as the newest of its triggers has it.
+    :param values: the new trigger, of the next generation.
+    :returns: the schedule as it is now.
+    :raises ConflictError: if somebody else changes it at the same time; then
+        nothing is changed by this call.
+    """
+    try:
+        with installation.workflow_needed():
+            row = mistral_.trigger_create(values)
+    except exceptions.ConflictError as exc:
+        raise _changed_by_others(current) from exc
+    made = models.Schedule.from_trigger(row)
+    # The name of a trigger is unique, but two who also change the schedule's
+    # name to different ones don't get into each other's way there. Each then
+    # sees the other here, and gives way.
+    others = [
+        each
+        for each in lookup.carriers(mistral_, made)
+        if each.trigger_id != made.trigger_id
+    ]
+    if any(each.generation >= made.generation for each in others):
+        _delete(mistral_, made)
+        raise _changed_by_others(current)
+    retire(mistral_, others, models.parse_time(row.get('created_at')))
+    return made
+
+
+def repair(
+    mistral_: mistral.Mistral, schedule: models.Schedule
+) -> models.Schedule | None:
+    """Remove what a change that was stopped half-way has left of a schedule.
+
+    :returns: the schedule as the newest of its triggers has it; None if it is
+        gone.
+    """
+    found = lookup.carriers(mistral_, schedule)
+    if not found:
+        return None
+    newest, *older = found
+    if older:
+        row = mistral_.trigger(newest.trigger_id)
+        retire(mistral_, older, models.parse_time(row.get('created_at')))
+    return newest
+
+
+def delete(mistral_: mistral.Mistral, schedule: models.Schedule) -> None:
+    """Delete every trigger that carries a schedule, the newest last.
+
+    It is looked for more: somebody may just be changing the schedule.
+    """
+    found = [schedule]
+    while found:
+        for each in reversed(found):
+            _delete(mistral_, each)
+        found = lookup.carriers(mistral_, schedule)
+
+
+def retire(
+    mistral_: mistral.Mistral,
+    replaced: list[models.Schedule],
+    since: datetime.datetime | None,
+) -> None:
+    """Delete triggers that another one has been put in place of.
+
+    One whose run is due is left until that has begun, for the new one fires
+    only from its creation on. One with a run that goes on is left to that
+    run, which needs the trigger's trust until it ends.
+
+    :param since: aware; when the new trigger was created.
+    """
+    deadline = time.monotonic() + PATIENCE
+    for each in replaced:
+        while _is_due(mistral_, each, since):
+            if time.monotonic() > deadline:
+                LOG.warning(
+                    _(
+                        'A run of the schedule %s is due, and Mistral has '
+                        'not started it. The cron trigger %s that was '
+                        'replaced is left to that run.'
+                    ),
+                    each.id,
+                    each.trigger_id,
+                )
+                break
+            time.sleep(_PAUSE)
+        else:
+            if not _is_running(mistral_, each):
+                _delete(mistral_, each)
+
+
+def _is_due(
+    mistral_: mistral.Mistral,
+    schedule: models.Schedule,
+    since: datetime.datetime | None,
+) -> bool:
+    try:
+        row = mistral_.trigger(schedule.trigger_id)
+    except exceptions.NotFoundError:
+        return False
+    due = models.parse_time(row.get('next_execution_time'))
+    return due is not None and since is not None and due <= since
+
+
+def _is_running(mistral_: mistral.Mistral, schedule: models.Schedule) -> bool:
+    return any(
+        run.trigger_id == schedule.trigger_id and not run.manual
+        for run in lookup.executions_of(
+            mistral_, schedule, state='in:RUNNING,PAUSED,IDLE,DELAYED'
+        )
+    )
+
+
+def _delete(mistral_: mistral.Mistral, schedule: models.Schedule) -> None:
+    # Somebody else may have been quicker: gone is gone.
+    with contextlib.suppress(exceptions.NotFoundError):
+        mistral_.trigger_delete(schedule.trigger_id)
+
+
+def _changed_by_others(
+    schedule: models.Schedule,
+) -> exceptions.ConflictError:
+    return exceptions.ConflictError(
+        _(
+            'Somebody else has changed the schedule %s at the same time. '
+            'Nothing was changed by you; look at it, and try again.'
+        )
+        % schedule.id
+    )

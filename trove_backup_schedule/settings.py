@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""What is chosen about a schedule, its limits, and how a trigger holds it.
+
+Nothing here talks to a service.
+"""
+
+import dataclasses
+import datetime
+from typing import Any, Self, TypedDict
+
+from trove_backup_schedule import cron
+from trove_backup_schedule import exceptions
+from trove_backup_schedule import models
+from trove_backup_schedule.i18n import _
+
+# Mistral wants a first time one minute ahead, by its own clock.
+_LEAD = cron.FIRST_TIME_LEAD + datetime.timedelta(seconds=5)
+
+# The loop that fires triggers is up to two seconds early.
+_EARLY = datetime.timedelta(seconds=5)
+
+
+class Changes(TypedDict, total=False):
+    """Settings to change; those that are left out stay as they are."""
+
+    name: str
+    pattern: str
+    description: str | None
+    parent_id: str | None
+    incremental: bool
+    full_every: int | None
+    keep: int | None
+    swift_container: str | None
+    storage_driver: str | None
+    count: int | None
+    first_time: datetime.datetime | None
+    enabled: bool
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All that may be chosen about a schedule, but its instance.
+
+    :ivar pattern: in its normal form; None for a trigger made by other means
+        that fires once.
+    :ivar count: number of runs left.
+    :ivar first_time: aware; the time of the first run, where one was chosen.
+    """
+
+    name: str
+    pattern: str | None
+    description: str | None = None
+    parent_id: str | None = None
+    incremental: bool = False
+    full_every: int | None = None
+    keep: int | None = None
+    swift_container: str | None = None
+    storage_driver: str | None = None
+    count: int | None = None
+    first_time: datetime.datetime | None = None
+    enabled: bool = True
+
+    @classmethod
+    def of(cls, schedule: models.Schedule) -> Self:
+        """Give those of a schedule."""
+        return cls(
+            name=schedule.name,
+            pattern=schedule.pattern,
+            description=schedule.description,
+            parent_id=schedule.parent_id,
+            incremental=schedule.incremental,
+            full_every=schedule.full_every,
+            keep=schedule.keep,
+            swift_container=schedule.swift_container,
+            storage_driver=schedule.storage_driver,
+            count=schedule.remaining_executions,
+            enabled=schedule.enabled,
+        )
+
+
+def validated(changes: Changes, now: datetime.datetime) -> Changes:
+    """Check settings, each for itself, and give them in their normal form.
+
+    :param now: aware; the present.
+    :raises InvalidValueError: if one can never be right.
+    """
+    normal = changes.copy()
+    if 'name' in changes:
+        models.validate_name(changes['name'])
+    if 'pattern' in changes:
+        normal['pattern'] = cron.validate(changes['pattern'])
+    if (description := changes.get('description')) is not None:
+        models.validate_description(description)
+    if (container := changes.get('swift_container')) is not None:
+        models.validate_swift_container(container)
+    if (count := changes.get('count')) is not None:
+        models.validate_count(count)
+    if (keep := changes.get('keep')) is not None:
+        models.validate_keep(keep)
+    if (full_every := changes.get('full_every')) is not None:
+        models.validate_full_every(full_every)
+    if (first_time := changes.get('first_time')) is not None:
+        normal['first_time'] = cron.validate_first_time(first_time, now)
+    return normal
+
+
+def validate_together(settings: Settings) -> None:
+    """Check what can be right only together.
+
+    :raises InvalidValueError: if two settings stand against each other.
+    """
+    models.validate_combination(
+        parent_id=settings.parent_id,
+        incremental=settings.incremental,
+        full_every=settings.full_every,
+        keep=settings.keep,
+    )
+    if settings.pattern is None and settings.enabled:
+        raise exceptions.InvalidValueError(
+            _('A schedule that fires once has to be given a pattern first.')
+        )
+
+
+def trigger_values(
+    settings: Settings,
+    trigger_name: models.TriggerName,
+    *,
+    created_at: datetime.datetime | None = None,
+    active_since: datetime.datetime | None = None,
+    origin: str | None = None,
+) -> dict[str, Any]:
+    """Put together the cron trigger for a schedule.
+
+    :param trigger_name: with the schedule's instance and ID.
+    :param created_at: aware; when the schedule was created, if not now.
+    :param active_since: aware; since when it has its pattern, if not from now
+        on.
+    :param origin: ID of the trigger that carried it, if that was made by
+        other means.
+    :returns: the body of a POST to ``/v2/cron_triggers``.
+    """
+    first_time = settings.first_time if settings.enabled else models.NEVER
+    extras = {
+        'incremental': settings.incremental,
+        'full_every': settings.full_every,
+        'keep': settings.keep,
+        'swift_container': settings.swift_container,
+        'storage_driver': settings.storage_driver,
+        'created_at': _text(created_at),
+        'active_since': _text(settings.first_time or active_since),
+        'origin': origin,
+    }
+    return {
+        'name': str(trigger_name),
+        'workflow_name': models.WORKFLOW,
+        'workflow_params': models.workflow_params(trigger_name.schedule_id),
+        'pattern': settings.pattern,
+        'first_execution_time': (
+            f'{first_time:%Y-%m-%d %H:%M}' if first_time else None
+        ),
+        'remaining_executions': settings.count,
+        # The specification's four keys are always there; the others only when
+        # they say something, so that the input is no longer than it must be.
+        'workflow_input': {
+            'instance': trigger_name.instance,
+            'name': settings.name,
+            'description': settings.description,
+            'parent_id': settings.parent_id,
+            'schedule_id': trigger_name.schedule_id,
+        }
+        | {key: value for key, value in extras.items() if value},
+    }
+
+
+def successor(
+    current: models.Schedule, wanted: Settings, now: datetime.datetime
+) -> dict[str, Any]:
+    """Put together the trigger to be put in place of a schedule's.
+
+    It fires next when the other one would have, unless just that is changed.
+
+    :param wanted: the settings that the schedule is to have.
+    :param now: aware; the present.
+    :returns: the body of a POST to ``/v2/cron_triggers``.
+    :raises ConflictError: as for :func:`pending_first_time`.
+    """
+    pending = wanted.first_time or pending_first_time(current, now)
+    same = wanted.pattern == current.pattern and current.enabled
+    return trigger_values(
+        dataclasses.replace(wanted, first_time=pending),
+        models.TriggerName(
+            name=wanted.name,
+            instance=current.instance,
+            schedule_id=current.id,
+            generation=current.generation + 1,
+        ),
+        created_at=current.created_at,
+        active_since=current.active_since if same else None,
+        origin=current.origin if current.ours else current.trigger_id,
+    )
+
+
+def pending_first_time(
+    schedule: models.Schedule, now: datetime.datetime
+) -> datetime.datetime | None:
+    """Tell for when the first run is set, if the pattern alone doesn't say.
+
+    :param now: aware; the present.
+    :returns: aware UTC, far enough ahead to be set again; None if the
+        schedule goes by its pattern.
+    :raises ConflictError: if that time is too close to be set again.
+    """
+    due = schedule.next_execution_time
+    if not schedule.enabled and schedule.active_since:
+        due = schedule.active_since if schedule.active_since > now else None
+    if due is None or due <= now:
+        return None
+    ticks = (
+        cron.next_times(schedule.pattern, now - _EARLY)
+        if schedule.pattern
+        else iter(())
+    )
+    if due == next(ticks, None):
+        return None
+    if due - now > _LEAD:
+        return due
+    if due == next(ticks, None):
+        return None
+    raise exceptions.ConflictError(
+        _(
+            'The schedule %(schedule)s is about to run for the first time, at '
+            '%(time)s. Try again when it has.'
+        )
+        % {'schedule': schedule.id, 'time': due.isoformat(timespec='seconds')}
+    )
+
+
+def _text(moment: datetime.datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
