@@ -11,14 +11,33 @@ from trove_backup_schedule.i18n import _
 from trove_backup_schedule.osc import columns
 from trove_backup_schedule.osc import command
 
-_COLUMNS = ('id', 'created_at', 'state', 'output')
-_HEADERS = ('ID', 'Execution Time', 'State', 'Output')
+_COLUMNS = (
+    'id',
+    'created_at',
+    'state',
+    'duration',
+    'backup_id',
+    'backup_name',
+    'backup_status',
+    'output',
+)
+_HEADERS = (
+    'ID',
+    'Execution Time',
+    'State',
+    'Duration',
+    'Backup ID',
+    'Backup Name',
+    'Backup Status',
+    'Output',
+)
 
 _LONG_COLUMNS = (
     *_COLUMNS,
     'name',
     'instance',
     'schedule_id',
+    'manual',
     'updated_at',
     'state_info',
 )
@@ -27,15 +46,21 @@ _LONG_HEADERS = (
     'Name',
     'Instance',
     'Schedule ID',
+    'Manual',
     'Updated At',
     'State Info',
 )
 
 _DETAILS = (
+    'backup_id',
+    'backup_name',
+    'backup_status',
     'created_at',
+    'duration',
     'id',
     'input',
     'instance',
+    'manual',
     'name',
     'output',
     'project_id',
@@ -48,18 +73,44 @@ _DETAILS = (
 )
 
 
+# What of the output has columns of its own.
+_APART = frozenset({'backup_id', 'backup_name', 'backup_status'})
+
+
+class _Output(columns.ShortJsonObject):
+    """What a run gave; people see what is set and has no other column."""
+
+    def human_readable(self) -> str:
+        """Give the rest as JSON, cut off where it gets long."""
+        rest = {
+            key: value
+            for key, value in self._value.items()
+            if key not in _APART and value is not None
+        }
+        return columns.ShortJsonObject(rest).human_readable()
+
+
 def _value(execution: models.ScheduleExecution, column: str) -> Any:
     value = getattr(execution, column)
     if column in {'created_at', 'updated_at'}:
         return columns.time(value)
+    if column == 'duration':
+        return columns.duration(value)
     if column in {'input', 'output'}:
         return columns.JsonObject(value)
     return value
 
 
+def details(
+    execution: models.ScheduleExecution,
+) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+    """Give what is shown of one execution."""
+    return _DETAILS, tuple(_value(execution, column) for column in _DETAILS)
+
+
 def _list_value(execution: models.ScheduleExecution, column: str) -> Any:
     if column == 'output':
-        return columns.ShortJsonObject(execution.output)
+        return _Output(execution.output)
     if column == 'state_info' and execution.state_info is not None:
         return columns.ShortText(execution.state_info)
     return _value(execution, column)
@@ -124,6 +175,7 @@ class ListExecution(command.Lister):
             marker=parsed_args.marker,
             limit=parsed_args.limit,
             instance=parsed_args.instance,
+            with_backups=True,
         )
         names = _LONG_COLUMNS if parsed_args.long else _COLUMNS
         return _LONG_HEADERS if parsed_args.long else _HEADERS, (
@@ -147,5 +199,8 @@ class ShowExecution(command.ShowOne):
     def take_action(
         self, parsed_args: argparse.Namespace
     ) -> tuple[tuple[str, ...], tuple[Any, ...]]:
-        found = self.schedules.execution_show(parsed_args.execution)
-        return _DETAILS, tuple(_value(found, column) for column in _DETAILS)
+        return details(
+            self.schedules.execution_show(
+                parsed_args.execution, with_backups=True
+            )
+        )
