@@ -9,6 +9,7 @@ answered with HTTP 500.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+import contextlib
 import datetime
 import hashlib
 import itertools
@@ -95,7 +96,7 @@ _RANDOM_FIELD = re.compile(r'[RH](\(|/|$)', re.IGNORECASE)
 def next_times(
     pattern: str, after: datetime.datetime
 ) -> Iterator[datetime.datetime]:
-    """Give the times at which a pattern fires, without end.
+    """Give the times at which a pattern fires, to the end of the calendar.
 
     :param pattern: a pattern that :func:`validate` has accepted.
     :param after: aware; the first time given is later than this.
@@ -104,10 +105,18 @@ def next_times(
     # Imported at first use: it costs every start of the shell 60 ms.
     from croniter import croniter
 
-    times: Iterator[datetime.datetime] = croniter(
-        pattern, after.astimezone(datetime.UTC), ret_type=datetime.datetime
+    return _within_calendar(
+        croniter(
+            pattern, after.astimezone(datetime.UTC), ret_type=datetime.datetime
+        )
     )
-    return times
+
+
+def _within_calendar(
+    times: Iterator[datetime.datetime],
+) -> Iterator[datetime.datetime]:
+    with contextlib.suppress(OverflowError):
+        yield from times
 
 
 def previous_times(

@@ -74,7 +74,7 @@ class Runs(columns.FormattableColumn[Any]):
         return [
             {
                 'utc': Time(moment).machine_readable(),
-                'local': moment.astimezone().isoformat(timespec='seconds'),
+                'local': _local(moment).isoformat(timespec='seconds'),
             }
             for moment in self._value
         ]
@@ -82,11 +82,19 @@ class Runs(columns.FormattableColumn[Any]):
     @staticmethod
     def _line(moment: datetime.datetime) -> str:
         utc = Time(moment).human_readable()
-        local = moment.astimezone()
+        local = _local(moment)
         if local.tzname() == 'UTC' and not local.utcoffset():
             return utc
         offset = local.isoformat(timespec='seconds')[-6:]
         return f'{utc}  =  {local:%Y-%m-%d %H:%M:%S %Z} ({offset})'
+
+
+def _local(moment: datetime.datetime) -> datetime.datetime:
+    try:
+        return moment.astimezone()
+    except OverflowError:
+        # Past the last midnight of the calendar here, but not in UTC.
+        return moment
 
 
 def duration(value: datetime.timedelta | None) -> 'Duration | None':
