@@ -26,6 +26,19 @@ OPENSTACK = str(pathlib.Path(sys.executable).with_name('openstack'))
 PATIENCE = 120
 
 
+_RUNS = ('database', 'backup', 'execution', 'list', 'myback')
+
+# What is shown of a run, and of the health of a schedule.
+_SHORT = (
+    *('-c', 'Execution Time', '-c', 'State', '-c', 'Duration'),
+    *('-c', 'Backup Name', '-c', 'Backup Status'),
+)
+_VERDICT = (
+    *('-c', 'Name', '-c', 'Verdict', '-c', 'Reason', '-c', 'Missed Runs'),
+    *('-c', 'Next Run'),
+)
+
+
 class DemoError(Exception):
     """A step did not give what it must."""
 
@@ -44,45 +57,67 @@ class Demo:
         self._say('Load the workflow that makes one backup')
         self._show('database', 'backup', 'workbook', 'install')
 
-        self._say('Back up the instance "m" every minute')
+        self._say('Back up "m" every minute, and keep the newest backup only')
         schedule = ('database', 'backup', 'schedule')
         self._show(
             *schedule, 'create', 'myback', '--instance', 'm',
-            '--pattern', '* * * * *',
+            '--pattern', '* * * * *', '--keep', '1',
         )  # fmt: skip
         listed = self._ask(*schedule, 'list', '--instance', 'm')
         if [each['Name'] for each in listed] != ['myback']:
             raise DemoError('The schedule is not in the list.')
         self._show(*schedule, 'list', '--instance', 'm')
-        self._show(*schedule, 'show', 'myback')
 
         shown = self._ask(*schedule, 'show', 'myback')
         due = datetime.datetime.fromisoformat(shown['next_execution_time'])
         self._say('Wait for it: nobody is logged in, Mistral acts by a trust')
         self._wait(due)
-        self._show('database', 'backup', 'execution', 'list', 'myback')
+        self._show(*_RUNS, *_SHORT)
+        first = self._backups()
 
-        self._say("The backup is a normal one of Trove's")
+        self._say('From now on once a day; the schedule stays the same')
+        self._show(
+            *schedule, 'set', 'myback', '--pattern', '@daily', '--spread',
+            '-c', 'id', '-c', 'pattern', '-c', 'pattern_meaning',
+            '-c', 'next_runs',
+        )  # fmt: skip
+
+        self._say('Make one more now; then the first has had its time')
+        self._show(
+            *schedule, 'run', 'myback', '--wait',
+            '-c', 'backup_name', '-c', 'backup_status', '-c', 'output',
+        )  # fmt: skip
         self._show('database', 'backup', 'list', '--instance', 'm')
-        backups = self._ask('database', 'backup', 'list')
-        if not any(
-            each['Name'] == 'myback' and each['Status'] == 'COMPLETED'
-            for each in backups
-        ):
-            raise DemoError('There is no complete backup.')
+        second = self._backups()
+        if not second or second & first:
+            raise DemoError('The first backup is still there.')
+
+        self._say('Is the data safe?')
+        self._show(*schedule, 'check', 'myback', *_VERDICT)
 
         self._say('Delete the schedule; its backups stay')
         self._show(*schedule, 'delete', 'myback')
         if self._ask(*schedule, 'list'):
             raise DemoError('The schedule is still in the list.')
-        if len(self._ask('database', 'backup', 'list')) < len(backups):
+        if not second <= self._backups():
             raise DemoError('A backup went with the schedule.')
+
+    def _backups(self) -> set[str]:
+        """Give the IDs of the complete backups of the schedule."""
+        backups = self._ask('database', 'backup', 'list', '--instance', 'm')
+        found = {
+            str(each['ID'])
+            for each in backups
+            if each['Name'].startswith('myback-')
+            and each['Status'] == 'COMPLETED'
+        }
+        if not found:
+            raise DemoError('There is no complete backup.')
+        return found
 
     def _wait(self, due: datetime.datetime) -> None:
         def state() -> str:
-            runs = self._ask(
-                'database', 'backup', 'execution', 'list', 'myback'
-            )
+            runs = self._ask(*_RUNS)
             return str(runs[-1]['State']) if runs else 'not started'
 
         progress = Progress(sys.stdout.isatty())

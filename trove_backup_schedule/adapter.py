@@ -281,6 +281,7 @@ class BackupSchedules:
             wanted = self._completed(wanted, current.instance, spread=spread)
         if wanted == before:
             return current
+        replacement.let_tick_pass(current)
         return replacement.replace(
             mistral_, current, settings.successor(current, wanted, _now())
         )

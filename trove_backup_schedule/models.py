@@ -18,6 +18,7 @@ Triggers on the workflow that were made by other means (python-troveclient,
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+import contextlib
 import dataclasses
 import datetime
 import itertools
@@ -189,8 +190,9 @@ class Schedule:
         if self.next_execution_time is None:
             return []
         times = [self.next_execution_time]
-        if self.pattern is not None:
-            later = cron.next_times(self.pattern, self.next_execution_time)
+        # Mistral may know patterns that the croniter here does not.
+        with contextlib.suppress(ValueError, KeyError):
+            later = cron.next_times(self.pattern or '', times[0])
             times += itertools.islice(later, most - 1)
         return times[: self.remaining_executions]
 

@@ -15,6 +15,7 @@ import logging
 import time
 from typing import Any
 
+from trove_backup_schedule import cron
 from trove_backup_schedule import exceptions
 from trove_backup_schedule import installation
 from trove_backup_schedule import lookup
@@ -28,7 +29,23 @@ LOG = logging.getLogger(__name__)
 #: once in a second for what is due.
 PATIENCE = 10.0
 
+#: How early Mistral starts runs, with what clocks may differ by.
+EARLY = datetime.timedelta(seconds=3)
+
 _PAUSE = 0.5
+
+
+def let_tick_pass(schedule: models.Schedule) -> None:
+    """Wait, if Mistral is about to start a run of a schedule or just has.
+
+    It is up to two seconds early. A trigger that is created between the run
+    and the time that it was for would start another one.
+    """
+    if schedule.enabled and schedule.pattern:
+        now = datetime.datetime.now(datetime.UTC)
+        left = next(cron.next_times(schedule.pattern, now)) - now
+        if left < EARLY:
+            time.sleep(left.total_seconds())
 
 
 def replace(
