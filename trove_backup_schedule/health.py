@@ -15,8 +15,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import dataclasses
 import datetime
 import enum
+import functools
 import heapq
-import itertools
 import re
 import textwrap
 from typing import TypeVar
@@ -39,13 +39,13 @@ RUN_TIME = datetime.timedelta(hours=1)
 TICKS = 7
 DAY = datetime.timedelta(days=1)
 
-#: Characters of a reason given by Mistral that are repeated at most.
+#: The most characters that are repeated of what a run has said.
 MAX_REASON = 300
 
 _GOOD = 'COMPLETED'
-_NEVER = datetime.datetime.min.replace(tzinfo=datetime.UTC)
 _HOUR = datetime.timedelta(hours=1)
 _MINUTE = datetime.timedelta(minutes=1)
+_NEVER = datetime.datetime.min.replace(tzinfo=datetime.UTC)
 
 _DURATION = re.compile(
     r'(?=.)(?:(?P<weeks>[0-9]{1,9})w)?(?:(?P<days>[0-9]{1,9})d)?'
@@ -83,13 +83,13 @@ class Health:
 
     verdict: Verdict
     reasons: tuple[str, ...]
-    schedule: models.Schedule | None
+    schedule: models.Schedule | None = None
     instance: str
     last_backup: models.Backup | None
     last_backup_age: datetime.timedelta | None
-    last_run: models.ScheduleExecution | None
-    missed: tuple[datetime.datetime, ...]
-    next_time: datetime.datetime | None
+    last_run: models.ScheduleExecution | None = None
+    missed: tuple[datetime.datetime, ...] = ()
+    next_time: datetime.datetime | None = None
 
 
 def window_start(
@@ -98,9 +98,9 @@ def window_start(
     """Tell from when on :func:`judge` needs the runs of a schedule.
 
     :param now: aware; the present.
-    :returns: aware UTC, at least a day ago.
+    :returns: aware, at least a day ago.
     """
-    return min([*_ticks(schedule, now)[:1], now - DAY]) - EARLY
+    return min([*_Case(schedule, now).ticks[:1], now - DAY]) - EARLY
 
 
 def judge(
@@ -113,45 +113,29 @@ def judge(
 ) -> Health:
     """Judge a schedule by what has become of its runs.
 
-    :param runs: those of the schedule since :func:`window_start`, and older
-        ones or not, in any order.
+    :param runs: those of the schedule since :func:`window_start`, and any
+        older ones, in any order.
     :param backups: all of the instance, in any order.
     :param now: aware; the present.
     :param max_age: the age over which the last good backup is too old,
         whatever the pattern says.
     """
-    runs = [run for run in runs if run.created_at]
-    known = {backup.id: backup for backup in backups}
-    told = {run.backup_id for run in runs}
-    good = {
-        backup.id: backup
-        for backup in _restorable(known)
-        if backup.id in told or backup.is_of(schedule)
-    }
-    last_backup, last_run = _newest(good.values()), _newest(runs)
-    # A backup is no older than its run, whatever the clock of Trove says.
-    safe_at = max(
-        _when(last_backup),
-        *(_when(run) for run in runs if run.backup_id in good),
-        _NEVER,
-    )
-    ticks = _compare(schedule, runs, backups, now)
-    started = last_run is not None or bool(ticks.expected)
+    case = _Case(schedule, now, runs, backups)
+    last_backup, last_run = _newest(case.good), _newest(case.runs)
+    is_new = last_run is None and not case.expected
     next_time = schedule.next_execution_time
-    return _health(
-        [
-            *_age_findings(last_backup, schedule.created_at, now, max_age),
-            *_tick_findings(ticks, safe_at),
-            *_trigger_findings(schedule, now),
-            *_run_findings(last_run, known, now),
-            _summary(last_backup, now, None if started else next_time),
-        ],
-        last_backup,
-        now,
+    findings = [
+        *_age_findings(last_backup, schedule.created_at, now, max_age),
+        *case.tick_findings(),
+        *case.trigger_findings(),
+        *case.run_findings(last_run),
+        _summary(last_backup, now, next_time if is_new else None),
+    ]
+    return dataclasses.replace(
+        _health(schedule.instance, findings, last_backup, now),
         schedule=schedule,
-        instance=schedule.instance,
         last_run=last_run,
-        missed=ticks.missed,
+        missed=tuple(case.missed),
         next_time=next_time,
     )
 
@@ -169,23 +153,18 @@ def judge_unscheduled(
     :param now: aware; the present.
     :param max_age: the age over which the last good backup is too old.
     """
-    last_backup = _newest(
-        _restorable({backup.id: backup for backup in backups})
-    )
-    return _health(
-        [
-            *_age_findings(last_backup, None, now, max_age),
-            (
-                Verdict.WARNING if last_backup else Verdict.CRITICAL,
-                _('The instance "%(name)s" has no backup schedule.')
-                % {'name': instance.name},
-            ),
-            _summary(last_backup, now),
-        ],
-        last_backup,
-        now,
-        instance=instance.id,
-    )
+    known = {backup.id: backup for backup in backups}
+    last_backup = _newest(_restorable(known))
+    findings = [
+        *_age_findings(last_backup, None, now, max_age),
+        (
+            Verdict.WARNING if last_backup else Verdict.CRITICAL,
+            _('No schedule backs up the instance "%(name)s".')
+            % {'name': instance.name},
+        ),
+        _summary(last_backup, now),
+    ]
+    return _health(instance.id, findings, last_backup, now)
 
 
 def parse_duration(text: str) -> datetime.timedelta:
@@ -212,28 +191,248 @@ def parse_duration(text: str) -> datetime.timedelta:
     return duration
 
 
-# Which ticks there were, and what has become of them.
+class _Case:
+    """A schedule, what is known of it, and what is wrong with it."""
 
+    def __init__(
+        self,
+        schedule: models.Schedule,
+        now: datetime.datetime,
+        runs: Iterable[models.ScheduleExecution] = (),
+        backups: Iterable[models.Backup] = (),
+    ) -> None:
+        self.runs = [run for run in runs if run.created_at]
+        self._fired = [run for run in self.runs if not run.manual]
+        self._told = {run.backup_id for run in self.runs}
+        self._known = {backup.id: backup for backup in backups}
+        self._schedule = schedule
+        self._pattern = _pattern(schedule)
+        self._since = schedule.active_since or _NEVER
+        self._now = now
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class _Ticks:
-    """Ticks, oldest first.
+    @functools.cached_property
+    def good(self) -> list[models.Backup]:
+        """Its backups that the data can be restored from."""
+        return [
+            backup
+            for backup in _restorable(self._known)
+            if backup.id in self._told or backup.is_of(self._schedule)
+        ]
 
-    :ivar earlier: those that the pattern would have had before the schedule
-        was changed, if it has not had any since.
-    :ivar expected: those at which Mistral should have started a run.
-    :ivar missed: those of them at which it did not.
-    :ivar due: those of them by whose run there should be a backup now.
-    """
+    @functools.cached_property
+    def ticks(self) -> list[datetime.datetime]:
+        """The ticks to look at, oldest first.
 
-    earlier: tuple[datetime.datetime, ...] = ()
-    expected: tuple[datetime.datetime, ...] = ()
-    missed: tuple[datetime.datetime, ...] = ()
-    due: tuple[datetime.datetime, ...] = ()
+        The pattern counts for the time before it was in force too.
+        """
+        if self._pattern is None:
+            return []
+        # One that is about to come may have its run already.
+        soon = self._now + EARLY
+        first = self._first_time
+        created_at = self._schedule.created_at or self._since
+        found: list[datetime.datetime] = []
+        for tick in heapq.merge(
+            cron.previous_times(self._pattern, soon),
+            [first] if first and first < soon else [],
+            reverse=True,
+        ):
+            enough = len(found) >= TICKS and tick < self._now - DAY
+            if enough or tick <= created_at:
+                break
+            if tick not in found[-1:]:
+                found.append(tick)
+        return found[::-1]
+
+    @property
+    def _first_time(self) -> datetime.datetime | None:
+        """A first time that was set, which need not fit the pattern."""
+        # Of what is stored there, only such a time is in whole minutes.
+        stored = self._schedule.input.get('active_since') is not None
+        minute = self._since.replace(second=0, microsecond=0)
+        return minute if stored and minute == self._since else None
+
+    @functools.cached_property
+    def _is_waiting(self) -> bool:
+        """Whether it waits for a first time that was set.
+
+        Of a trigger made by other means that time is not known, but until
+        then the next time is not that of the pattern. After a run that was
+        lost it would be.
+        """
+        due = self._schedule.next_execution_time
+        if self._pattern is None or due is None:
+            return False
+        if self._since > self._now:
+            return True
+        soon = next(cron.next_times(self._pattern, self._now + GRACE))
+        return (
+            due > soon and max(self._evidence, default=_NEVER) <= self._since
+        )
+
+    @functools.cached_property
+    def expected(self) -> dict[int, datetime.datetime]:
+        """The ticks at which Mistral should start a run, by their number."""
+        return {
+            number: tick
+            for number, tick in enumerate(self.ticks)
+            if tick > self._since or tick == self._first_time
+            if not self._is_waiting
+        }
+
+    @functools.cached_property
+    def _evidence(self) -> list[datetime.datetime]:
+        """When Mistral has started a run, as far as there is a trace of it."""
+        # Executions may be gone, and their backups still there. Not every run
+        # tells its backup, and none before it ends, so a backup may be that
+        # of a run by hand.
+        by_hand = [
+            _when(run)
+            for run in self.runs
+            if run.manual and run.backup_id is None
+        ]
+        return [_when(run) for run in self._fired] + [
+            backup.created_at
+            for backup in self._known.values()
+            if backup.created_at
+            and backup.is_of(self._schedule)
+            and backup.id not in self._told
+            and not any(
+                begun <= backup.created_at <= begun + RUN_TIME
+                for begun in by_hand
+            )
+        ]
+
+    def _numbers(self, moments: Iterable[datetime.datetime]) -> set[int]:
+        """Give the numbers of the ticks that runs of these times are for."""
+        return {
+            bisect.bisect(self.ticks, each + EARLY) - 1 for each in moments
+        }
+
+    @functools.cached_property
+    def _late(self) -> dict[int, datetime.datetime]:
+        """The ticks for which there is no trace of a run, by their number."""
+        started = self._numbers(self._evidence)
+        return {
+            number: tick
+            for number, tick in self.expected.items()
+            if number not in started and self._now - tick > GRACE
+        }
+
+    @functools.cached_property
+    def missed(self) -> list[datetime.datetime]:
+        """The ticks at which Mistral did not start a run."""
+        # Older executions may have been purged, those of a day hardly.
+        oldest = min(self._now - DAY, min(self._evidence, default=_NEVER))
+        return [tick for tick in self._late.values() if tick >= oldest]
+
+    def _vain(
+        self, ticks: Iterable[datetime.datetime]
+    ) -> list[datetime.datetime]:
+        """Give the ticks since which no good backup was made."""
+        # A backup is no older than its run, whatever the clock of Trove says.
+        ids = {backup.id for backup in self.good}
+        makers = [run for run in self.runs if run.backup_id in ids]
+        made = [*map(_when, self.good), *map(_when, makers)]
+        last = max(made, default=_NEVER)
+        return [tick for tick in ticks if tick - EARLY > last]
+
+    def tick_findings(self) -> Iterator[_Finding]:
+        """Tell what is wrong with the latest ticks."""
+        going_on = self._numbers(
+            _when(run)
+            for run in self._fired
+            if not run.ended and self._now - _when(run) <= RUN_TIME
+        )
+        closed = self._numbers(self._evidence) - going_on | self._late.keys()
+        vain = self._vain(
+            tick for number, tick in self.expected.items() if number in closed
+        )
+        if len(vain) > 1:
+            text = _(
+                'None of the last %(count)d expected runs, the first of them '
+                'at %(time)s, has made a good backup.'
+            )
+            values = {'count': len(vain), 'time': _time(vain[0])}
+            yield Verdict.CRITICAL, text % values
+        elif vain:
+            text = _('The run expected at %(time)s has made no good backup.')
+            yield Verdict.WARNING, text % {'time': _time(vain[0])}
+        elif (
+            not self.expected
+            and not self._is_waiting
+            and len(self._vain(self.ticks)) > 1
+        ):
+            text = _(
+                'By its pattern there should be a newer good backup, but it '
+                'has not run since it was changed. Start a run by hand.'
+            )
+            yield Verdict.WARNING, text
+        if self.missed:
+            text = _(
+                'Missed runs: %(count)d, the last at %(time)s. Mistral did '
+                'not start them; its log may say why.'
+            )
+            values = {
+                'count': len(self.missed),
+                'time': _time(self.missed[-1]),
+            }
+            yield Verdict.WARNING, text % values
+
+    def trigger_findings(self) -> Iterator[_Finding]:
+        """Tell what is wrong with the cron trigger."""
+        due = self._schedule.next_execution_time
+        if due is not None and self._now - due > GRACE:
+            text = _(
+                'Mistral should have started a run at %(time)s and has not; '
+                'its cron scheduler may be down.'
+            )
+            gap = self.ticks[-1] - self.ticks[-2] if self.ticks[1:] else DAY
+            stuck = self._now - due > gap
+            verdict = Verdict.CRITICAL if stuck else Verdict.WARNING
+            yield verdict, text % {'time': _time(due)}
+        if not self._schedule.enabled:
+            text = _(
+                'It is disabled; nothing is backed up until it is enabled.'
+            )
+            yield Verdict.WARNING, text
+        elif self._schedule.pattern and self._pattern is None:
+            text = _(
+                'Missed runs can\'t be found by the pattern "%(pattern)s", '
+                'which is not one to rely on. Set another.'
+            )
+            values = {'pattern': self._schedule.pattern}
+            yield Verdict.WARNING, text % values
+
+    def run_findings(
+        self, run: models.ScheduleExecution | None
+    ) -> Iterator[_Finding]:
+        """Tell what is wrong with the last run."""
+        if run is None:
+            return
+        values = {'time': _time(_when(run)), 'state': run.state}
+        fault = _fault(run.backup_id, self._known)
+        if not run.ended and self._now - _when(run) > RUN_TIME:
+            text = _(
+                'The run of %(time)s has been %(state)s for %(age)s; it may '
+                'be stuck.'
+            )
+            values['age'] = _words(self._now - _when(run))
+            yield Verdict.WARNING, text % values
+        elif run.ended and run.state != 'SUCCESS':
+            text = _('The run of %(time)s ended as %(state)s: %(reason)s.')
+            reason = run.state_info or _('no reason is known')
+            values['reason'] = _short(reason)
+            yield Verdict.WARNING, text % values
+        elif run.ended and fault:
+            text = _('The run of %(time)s has made no good backup: %(fault)s.')
+            yield Verdict.WARNING, text % {**values, 'fault': fault}
+        if retention := run.output.get('retention'):
+            yield Verdict.WARNING, f'{_short(retention)}.'
 
 
 def _pattern(schedule: models.Schedule) -> str | None:
-    """Give the pattern if it tells the ticks; other tools take any."""
+    """Give the pattern, if it is one that ticks can be told by."""
     if not (schedule.enabled and schedule.pattern):
         return None
     try:
@@ -242,193 +441,35 @@ def _pattern(schedule: models.Schedule) -> str | None:
         return None
 
 
-def _first_time(schedule: models.Schedule) -> datetime.datetime | None:
-    """Give the first time that was set, which need not fit the pattern.
-
-    It alone is stored in whole minutes.
-    """
-    first = schedule.active_since
-    if first is None or not schedule.input.get('active_since'):
-        return None
-    return first if first == first.replace(second=0, microsecond=0) else None
-
-
-def _ticks(
-    schedule: models.Schedule, now: datetime.datetime
-) -> list[datetime.datetime]:
-    """Give the ticks to look at, oldest first, for all of the schedule's life.
-
-    The present pattern counts for the time before it was in force too.
-    """
-    pattern, first = _pattern(schedule), _first_time(schedule)
-    if pattern is None:
-        return []
-    # One that is about to come may have its run already.
-    soon = now + EARLY
-    created_at = schedule.created_at or schedule.active_since or _NEVER
-    found: list[datetime.datetime] = []
-    for tick in heapq.merge(
-        cron.previous_times(pattern, soon),
-        [first] if first and first < soon else [],
-        reverse=True,
-    ):
-        enough = len(found) >= TICKS and tick < now - DAY
-        if enough or tick <= created_at:
-            break
-        if tick not in found[-1:]:
-            found.append(tick)
-    return found[::-1]
-
-
-def _compare(
-    schedule: models.Schedule,
-    runs: Sequence[models.ScheduleExecution],
-    backups: Sequence[models.Backup],
-    now: datetime.datetime,
-) -> _Ticks:
-    """Hold the ticks against the runs that Mistral has started."""
-    ticks = _ticks(schedule, now)
-    begins = [tick - EARLY for tick in ticks]
-
-    def tick_of(moment: datetime.datetime) -> int:
-        return bisect.bisect(begins, moment) - 1
-
-    fired = [run for run in runs if not run.manual]
-    evidence = [*map(_when, fired), *_traces(schedule, runs, backups)]
-    started = set(map(tick_of, evidence))
-    going_on = {
-        tick_of(_when(run))
-        for run in fired
-        if not run.ended and now - _when(run) <= RUN_TIME
-    }
-    since, first = schedule.active_since or _NEVER, _first_time(schedule)
-    if since > now or _is_pending(schedule, evidence, now):
-        return _Ticks()
-    expected = {
-        number: tick
-        for number, tick in enumerate(ticks)
-        if tick > since or tick == first
-    }
-    late = {
-        number: tick
-        for number, tick in expected.items()
-        if number not in started and now > tick + GRACE
-    }
-    # Executions may have been purged, but hardly those of the last day.
-    oldest = min(now - DAY, min(evidence, default=_NEVER))
-    return _Ticks(
-        earlier=() if expected else tuple(ticks),
-        expected=tuple(expected.values()),
-        missed=tuple(tick for tick in late.values() if tick >= oldest),
-        due=tuple(
-            tick
-            for number, tick in expected.items()
-            if number in late or number in started - going_on
-        ),
-    )
-
-
-def _traces(
-    schedule: models.Schedule,
-    runs: Sequence[models.ScheduleExecution],
-    backups: Sequence[models.Backup],
-) -> list[datetime.datetime]:
-    """Give the times of backups whose executions seem to be gone."""
-    told = {run.backup_id for run in runs}
-    # A run does not tell its backup before it ends, so from the start of one
-    # by hand on a backup may be of that.
-    by_hand = [_when(run) for run in runs if run.manual and not run.ended]
-    return [
-        backup.created_at
-        for backup in backups
-        if backup.created_at
-        and backup.is_of(schedule)
-        and backup.id not in told
-        and all(backup.created_at < begun for begun in by_hand)
-    ]
-
-
-def _is_pending(
-    schedule: models.Schedule,
-    evidence: Iterable[datetime.datetime],
-    now: datetime.datetime,
-) -> bool:
-    """Tell whether a trigger made by other means waits for its first time.
-
-    It does not fire by its pattern before. Where a run was lost, the next
-    time is that of the pattern.
-    """
-    pattern, due = _pattern(schedule), schedule.next_execution_time
-    if pattern is None or due is None:
-        return False
-    since = schedule.active_since or _NEVER
-    return not any(moment > since for moment in evidence) and due > next(
-        cron.next_times(pattern, now + GRACE)
-    )
-
-
-def _interval(
-    schedule: models.Schedule, now: datetime.datetime
-) -> datetime.timedelta:
-    """Give the time between the last two ticks of the pattern."""
-    pattern = _pattern(schedule)
-    if pattern is None:
-        return DAY
-    latest, *earlier = itertools.islice(cron.previous_times(pattern, now), 2)
-    return latest - earlier[0] if earlier else DAY
-
-
-# Which backups there are.
-
-
 def _restorable(known: Mapping[str, models.Backup]) -> list[models.Backup]:
     return [
         backup
         for backup in known.values()
-        if backup.created_at and _fault(backup.id, known) is None
+        if backup.created_at and not _fault(backup.id, known)
     ]
 
 
 def _fault(
     backup_id: str | None, known: Mapping[str, models.Backup]
 ) -> str | None:
-    """Say why nothing can be restored from a run's backup; None if it can."""
-    backup = known.get(backup_id or '')
+    """Say why the data can't be restored from a backup; None if it can."""
     if backup_id is None:
-        return _('it names no backup')
+        return _('it tells of none')
+    seen: set[str] = set()
+    backup = known.get(backup_id)
     if backup is None:
-        return _('its backup %(id)s is gone') % {'id': backup_id}
-    if backup.status != _GOOD:
-        return _('its backup %(id)s is %(status)s') % {
-            'id': backup_id,
-            'status': backup.status,
-        }
-    seen = set()
+        return _('the backup %(id)s is gone') % {'id': backup_id}
     while backup is not None and backup.id not in seen:
         if backup.status != _GOOD:
-            return _(
-                'its backup %(id)s builds on %(parent)s, which is %(status)s'
-            ) % {
-                'id': backup_id,
-                'parent': backup.id,
-                'status': backup.status,
-            }
+            text = (
+                _('it needs the backup %(id)s, which is %(status)s')
+                if seen
+                else _('the backup %(id)s is %(status)s')
+            )
+            return text % {'id': backup.id, 'status': backup.status}
         seen.add(backup.id)
         backup = known.get(backup.parent_id or '')
     return None
-
-
-def _newest(rows: Iterable[_Dated]) -> _Dated | None:
-    return max(rows, key=lambda row: (_when(row), row.id), default=None)
-
-
-def _when(
-    row: models.Backup | models.ScheduleExecution | None,
-) -> datetime.datetime:
-    return (row.created_at if row else None) or _NEVER
-
-
-# What follows from it.
 
 
 def _age_findings(
@@ -437,126 +478,10 @@ def _age_findings(
     now: datetime.datetime,
     max_age: datetime.timedelta | None,
 ) -> Iterator[_Finding]:
-    since = last_backup.created_at if last_backup else created_at
-    if max_age is not None and (since is None or now - since > max_age):
-        yield (
-            Verdict.CRITICAL,
-            _('There is no good backup from the last %(age)s.')
-            % {'age': _words(max_age)},
-        )
-
-
-def _tick_findings(
-    ticks: _Ticks, safe_at: datetime.datetime
-) -> Iterator[_Finding]:
-    vain = [tick for tick in ticks.due if tick - EARLY > safe_at]
-    if len(vain) > 1:
-        yield (
-            Verdict.CRITICAL,
-            _(
-                'None of the last %(count)d expected runs has made a good '
-                'backup, the first of them that of %(time)s.'
-            )
-            % {'count': len(vain), 'time': _time(vain[0])},
-        )
-    elif vain:
-        yield (
-            Verdict.WARNING,
-            _('The run expected at %(time)s has made no good backup.')
-            % {'time': _time(vain[0])},
-        )
-    elif sum(tick - EARLY > safe_at for tick in ticks.earlier) > 1:
-        yield (
-            Verdict.WARNING,
-            _(
-                'By its pattern there should be a newer good backup, but it '
-                'has not run since it was changed. Start a run by hand.'
-            ),
-        )
-    if len(ticks.missed) > 1:
-        yield (
-            Verdict.WARNING,
-            _(
-                'Mistral did not start %(count)d runs, the last of them that '
-                'of %(time)s; the log of its engine may say why.'
-            )
-            % {'count': len(ticks.missed), 'time': _time(ticks.missed[-1])},
-        )
-    elif ticks.missed:
-        yield (
-            Verdict.WARNING,
-            _(
-                'Mistral did not start the run of %(time)s; the log of its '
-                'engine may say why.'
-            )
-            % {'time': _time(ticks.missed[0])},
-        )
-
-
-def _trigger_findings(
-    schedule: models.Schedule, now: datetime.datetime
-) -> Iterator[_Finding]:
-    due = schedule.next_execution_time
-    if due is not None and now - due > GRACE:
-        stuck = now - due > _interval(schedule, now)
-        yield (
-            Verdict.CRITICAL if stuck else Verdict.WARNING,
-            _(
-                'Mistral should have started a run at %(time)s and has not; '
-                'its cron scheduler may be down.'
-            )
-            % {'time': _time(due)},
-        )
-    if not schedule.enabled:
-        yield (
-            Verdict.WARNING,
-            _('It is disabled; no run is started until it is enabled.'),
-        )
-    elif schedule.pattern and _pattern(schedule) is None:
-        yield (
-            Verdict.WARNING,
-            _(
-                'Nobody can tell whether it misses runs, for the pattern '
-                '"%(pattern)s" is not one to rely on. Set another.'
-            )
-            % {'pattern': schedule.pattern},
-        )
-
-
-def _run_findings(
-    run: models.ScheduleExecution | None,
-    known: Mapping[str, models.Backup],
-    now: datetime.datetime,
-) -> Iterator[_Finding]:
-    if run is None:
-        return
-    values = {'time': _time(_when(run)), 'state': run.state}
-    if not run.ended:
-        age = now - _when(run)
-        if age > RUN_TIME:
-            yield (
-                Verdict.WARNING,
-                _(
-                    'The run of %(time)s has been %(state)s for %(age)s; it '
-                    'may be stuck.'
-                )
-                % {**values, 'age': _words(age)},
-            )
-    elif run.state != 'SUCCESS':
-        reason = run.state_info or _('Mistral gives no reason')
-        yield (
-            Verdict.WARNING,
-            _('The run of %(time)s ended as %(state)s: %(reason)s.')
-            % {**values, 'reason': _short(reason)},
-        )
-    elif (fault := _fault(run.backup_id, known)) is not None:
-        yield (
-            Verdict.WARNING,
-            _('The run of %(time)s has made no good backup: %(fault)s.')
-            % {**values, 'fault': fault},
-        )
-    if retention := run.output.get('retention'):
-        yield Verdict.WARNING, _short(str(retention)) + '.'
+    since = _when(last_backup) if last_backup else created_at or _NEVER
+    if max_age is not None and now - since > max_age:
+        text = _('There is no good backup from the last %(age)s.')
+        yield Verdict.CRITICAL, text % {'age': _words(max_age)}
 
 
 def _summary(
@@ -564,13 +489,66 @@ def _summary(
     now: datetime.datetime,
     first_time: datetime.datetime | None = None,
 ) -> _Finding:
-    if last_backup is not None:
-        age = _words(_age(last_backup, now))
-        text = _('The last good backup is %(age)s old.') % {'age': age}
+    """Say what there is; this is all there is to say when nothing is wrong."""
+    age = _age(last_backup, now)
+    if age is not None:
+        text = _('The last good backup is %(age)s old.') % {'age': _words(age)}
     elif first_time is not None and first_time > now:
-        text = _(
-            'It has not run yet; the first run is due at %(time)s.'
-        ) % {'time': _time(first_time)}
+        text = _('It has not run yet; the first run is due at %(time)s.')
+        text %= {'time': _time(first_time)}
     else:
         text = _('There is no good backup yet.')
     return Verdict.OK, text
+
+
+def _health(
+    instance: str,
+    findings: list[_Finding],
+    last_backup: models.Backup | None,
+    now: datetime.datetime,
+) -> Health:
+    return Health(
+        verdict=max(verdict for verdict, text in findings),
+        reasons=tuple(
+            text
+            for verdict, text in sorted(findings, key=lambda each: -each[0])
+        ),
+        instance=instance,
+        last_backup=last_backup,
+        last_backup_age=_age(last_backup, now),
+    )
+
+
+def _newest(rows: Iterable[_Dated]) -> _Dated | None:
+    return max(rows, key=lambda row: (_when(row), row.id), default=None)
+
+
+def _when(row: models.Backup | models.ScheduleExecution) -> datetime.datetime:
+    return row.created_at or _NEVER
+
+
+def _age(
+    backup: models.Backup | None, now: datetime.datetime
+) -> datetime.timedelta | None:
+    """Give the age of a backup, never below 0 though clocks may differ."""
+    return max(now - _when(backup), datetime.timedelta(0)) if backup else None
+
+
+def _words(duration: datetime.timedelta) -> str:
+    if duration >= 2 * DAY:
+        return _('%(count)d days') % {'count': duration // DAY}
+    if duration >= 2 * _HOUR:
+        return _('%(count)d hours') % {'count': duration // _HOUR}
+    if duration // _MINUTE == 1:
+        return _('1 minute')
+    return _('%(count)d minutes') % {'count': duration // _MINUTE}
+
+
+def _time(moment: datetime.datetime) -> str:
+    return f'{moment:%Y-%m-%d %H:%M} UTC'
+
+
+def _short(text: object) -> str:
+    """Bring what a run has said into one line, without its full stop."""
+    line = textwrap.shorten(str(text), MAX_REASON, placeholder=' ...')
+    return line.removesuffix('.')

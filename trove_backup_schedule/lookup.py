@@ -189,13 +189,15 @@ def executions_of(
         filters['created_at'] = f'gte:{since:%Y-%m-%d %H:%M:%S}'
     if state:
         filters['state'] = state
-    # What was made by other means is known by its trigger only.
-    first = schedule.origin if schedule.ours else schedule.trigger_id
-    ways: list[dict[str, str]] = []
-    if schedule.ours:
+    # Each tells the trigger that it was started by, or for. Those of triggers
+    # that are gone have the schedule's ID in their parameters, unless that
+    # trigger was made by other means.
+    triggers = [schedule.trigger_id]
+    if schedule.origin:
+        triggers.append(schedule.origin)
+    ways = [{'description': _has(each)} for each in triggers]
+    if schedule.generation > 1:
         ways.append({'params': _params(schedule.id)})
-    if first:
-        ways.append({'description': _has(first)})
     runs = heapq.merge(
         *(
             _executions(mistral_, marker=marker, page=page, **way, **filters)
@@ -203,8 +205,9 @@ def executions_of(
         ),
         key=recency,
     )
-    for run in runs:
-        if run.schedule_id == schedule.id or run.trigger_id == (first or ''):
+    for _key, same in itertools.groupby(runs, key=recency):
+        run = next(same)
+        if run.schedule_id == schedule.id or run.trigger_id in triggers:
             yield dataclasses.replace(run, schedule_id=schedule.id)
 
 

@@ -243,6 +243,7 @@ class FiringTests(base.FunctionalTestCase):
                 {
                     'status': 'Backup complete',
                     'backup_id': backup,
+                    'backup_name': backups[backup]['Name'],
                     'backup_status': 'COMPLETED',
                 },
                 run.output,
@@ -251,7 +252,7 @@ class FiringTests(base.FunctionalTestCase):
             self.assertEqual(label, run.name)
             self.assertEqual(self.instances[label], run.instance)
             self.assertEqual('COMPLETED', backups[backup]['Status'])
-            self.assertEqual(label, backups[backup]['Name'])
+            self.assertRegex(backups[backup]['Name'], rf'^{label}-\d{{14}}$')
             self.assertEqual(
                 self.instances[label], backups[backup]['Instance ID']
             )

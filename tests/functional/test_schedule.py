@@ -14,13 +14,15 @@ import yaml
 
 from tests.functional import base
 
-LIST_COLUMNS = ['ID', 'Name', 'Pattern', 'Next Execution Time']
+LIST_COLUMNS = ['ID', 'Name', 'Pattern', 'Next Execution Time', 'Enabled']
 LONG_COLUMNS = [
     *LIST_COLUMNS,
     'Instance',
     'Description',
     'Parent ID',
     'Incremental',
+    'Full Every',
+    'Keep',
     'Remaining Executions',
     'Created At',
     'Updated At',
@@ -109,6 +111,10 @@ class CreateTests(ScheduleTestCase):
             'incremental': True,
             'parent_id': None,
             'pattern': '30 3 * * 1-5',
+            'pattern_meaning': 'At 03:30, every Monday through Friday, UTC',
+            'enabled': True,
+            'full_every': None,
+            'keep': None,
             'updated_at': None,
             'project_id': base.logged_in().get_project_id(),
             'input': {
@@ -120,9 +126,19 @@ class CreateTests(ScheduleTestCase):
                 'incremental': True,
                 'swift_container': 'nightly',
                 'storage_driver': 'swift',
+                'active_since': rounded.isoformat(),
             },
         }
-        self.assertEqual(expected | only(made, 'id', 'created_at'), made)
+        self.assertEqual(
+            expected | only(made, 'id', 'created_at', 'next_runs'), made
+        )
+        self.assertEqual(
+            [rounded],
+            [
+                datetime.datetime.fromisoformat(each['utc'])
+                for each in made['next_runs'][:1]
+            ],
+        )
         created = datetime.datetime.fromisoformat(made['created_at'])
         age = datetime.datetime.now(datetime.UTC) - created
         self.assertLess(abs(age), datetime.timedelta(minutes=1))
@@ -242,16 +258,17 @@ class ListTests(ScheduleTestCase):
         expected = dict(
             zip(
                 LIST_COLUMNS,
-                (key, 'one', base.ONCE_A_YEAR, following),
+                (key, 'one', base.ONCE_A_YEAR, following, True),
                 strict=True,
             )
         )
+        texts = {name: str(value) for name, value in expected.items()}
         self.assertEqual([expected], json.loads(short['json']))
         self.assertEqual([expected], yaml.safe_load(short['yaml']))
         self.assertEqual(
-            [expected], list(csv.DictReader(io.StringIO(short['csv'])))
+            [texts], list(csv.DictReader(io.StringIO(short['csv'])))
         )
-        self.assertEqual(' '.join(expected.values()) + '\n', short['value'])
+        self.assertEqual(' '.join(texts.values()) + '\n', short['value'])
         self.assertIn(
             f'{shown.next_execution_time:%Y-%m-%d %H:%M:%S} UTC',
             short['table'],
@@ -261,6 +278,8 @@ class ListTests(ScheduleTestCase):
             'Description': 'two words',
             'Parent ID': None,
             'Incremental': False,
+            'Full Every': None,
+            'Keep': None,
             'Remaining Executions': 2,
             'Created At': shown.created_at.isoformat(),
             'Updated At': None,

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Rows as Mistral and Trove send them, and Mistral's rules for lists."""
+"""Rows as Mistral and Trove send them, and the rules that Mistral has."""
 
+from collections.abc import Callable
+import dataclasses
+import datetime
+import json
 import re
 from typing import Any
 from urllib import parse
@@ -9,11 +13,18 @@ from urllib import parse
 import requests_mock
 
 from tests.unit import base
+from trove_backup_schedule import cron
+from trove_backup_schedule import models
 
 Row = dict[str, Any]
 
 INSTANCE = base.uid(0x100)
 OTHER_INSTANCE = base.uid(0x200)
+
+#: The present by Mistral's clock, later than what the rows here tell of.
+NOW = datetime.datetime(2030, 1, 1, 12, tzinfo=datetime.UTC)
+
+_SECOND = datetime.timedelta(seconds=1)
 
 
 def schedule_id(number: int) -> str:
@@ -68,6 +79,18 @@ def our_trigger(
     return trigger(number, **row | changes)
 
 
+def successor(row: Row, generation: int, **changes: Any) -> Row:
+    """Give the trigger that has been put in place of one made here."""
+    older = models.TriggerName.parse(row['name'])
+    assert older is not None
+    name = dataclasses.replace(older, generation=generation)
+    return (
+        row
+        | {'id': base.uid(0xC000 + generation), 'name': str(name)}
+        | changes
+    )
+
+
 def execution(
     number: int, trigger_id: str | None = None, **changes: Any
 ) -> Row:
@@ -85,10 +108,20 @@ def execution(
         'output': '{"status": "Backup complete"}',
         'state': 'SUCCESS',
         'state_info': None,
-        'params': '{"namespace": ""}',
+        'params': '{"namespace": "", "env": {}}',
         **_times(number),
         **changes,
     }
+
+
+def run_of(number: int, row: Row, **changes: Any) -> Row:
+    """Give an execution as a trigger starts it."""
+    params = models.json_object(row['workflow_params']) or {}
+    own = {
+        'input': row['workflow_input'],
+        'params': json.dumps({**params, 'namespace': ''}),
+    }
+    return execution(number, row['id'], **own | changes)
 
 
 def instance(identifier: str = INSTANCE, **changes: Any) -> Row:
@@ -111,10 +144,26 @@ def backup(identifier: str, **changes: Any) -> Row:
     } | changes
 
 
+def our_backup(number: int, schedule: int, **changes: Any) -> Row:
+    """Give a backup as the workflow makes it; later numbers are newer.
+
+    :param schedule: number of the trigger that carries the schedule.
+    """
+    own = {
+        'name': 'nightly-20300101000000',
+        'description': f'each night [schedule {schedule_id(schedule)}]',
+        'created': _times(number)['created_at'].replace(' ', 'T'),
+    }
+    return backup(base.uid(0xB000 + number), **own | changes)
+
+
 class Mistral:
     """Cron triggers, executions, workbooks and workflows behind Mistral's API.
 
     :ivar most: rows that a list is cut to, whatever is asked for.
+    :ivar now: aware; the present by Mistral's clock, which stands still until
+        :meth:`wait`.
+    :ivar before: called with each request before it is acted on.
     """
 
     def __init__(
@@ -127,14 +176,130 @@ class Mistral:
             'workflows': [],
         }
         self.most = 1000
+        self.now = NOW
+        self.before: Callable[[Any], object] | None = None
         self._admin = admin
+        self._made = 0
         for name in self.rows:
             url = f'{base.MISTRAL}/{name}'
-            http.get(re.compile(rf'{url}\?'), json=self._list)
-            http.get(re.compile(f'{url}/'), json=self._show)
+            http.get(re.compile(rf'{url}\?'), json=self._acting(self._list))
+            http.get(re.compile(f'{url}/'), json=self._acting(self._show))
             http.delete(
-                re.compile(f'{url}/'), text=self._delete, status_code=204
+                re.compile(f'{url}/'),
+                text=self._acting(self._delete),
+                status_code=204,
             )
+        for name, act in (
+            ('cron_triggers', self.create),
+            ('executions', self.start),
+        ):
+            http.post(
+                f'{base.MISTRAL}/{name}',
+                json=self._acting(act),
+                status_code=201,
+            )
+
+    def _acting(
+        self, act: Callable[[Any, Any], Any]
+    ) -> Callable[[Any, Any], Any]:
+        def answer(request: Any, context: Any) -> Any:
+            if self.before is not None:
+                self.before(request)
+            return act(request, context)
+
+        return answer
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, and the triggers fire that are due in it."""
+        end = self.now + seconds * _SECOND
+        while (moment := self._next_firing()) <= end:
+            self.now = moment
+            for row in [*self.rows['cron_triggers']]:
+                self._fire(row)
+        self.now = end
+
+    def _next_firing(self) -> datetime.datetime:
+        # Mistral looks once a second, for what is due in less than two.
+        dues = [_due(row) for row in self.rows['cron_triggers']]
+        next_look = self.now.replace(microsecond=0) + _SECOND
+        return max(next_look, min(dues, default=models.NEVER) - _SECOND)
+
+    def create(self, request: Any, context: Any) -> Row:
+        """Answer to a POST of a cron trigger."""
+        values = request.json()
+        rows = self.rows['cron_triggers']
+        taken = {row['name'] for row in rows if _own(row)}
+        # Whatever else the database refuses is taken for that too.
+        if values['name'] in taken or len(values['name']) > 200:
+            context.status_code = 409
+            return {'faultstring': f'Duplicate entry [{values["name"]}]'}
+        first = models.parse_time(values.get('first_execution_time'))
+        if first and first < self.now + 60 * _SECOND:
+            context.status_code = 400
+            return {'faultstring': 'first_execution_time must be later'}
+        due = first or next(cron.next_times(values['pattern'], self.now))
+        row = {
+            'remaining_executions': None,
+            **values,
+            **self._new(),
+            'workflow_input': json.dumps(values['workflow_input']),
+            'workflow_params': json.dumps(values['workflow_params']),
+            'first_execution_time': f'{first:%F %T}' if first else None,
+            'next_execution_time': f'{due:%F %T}',
+        }
+        rows.append(row)
+        return row
+
+    def start(self, request: Any, context: Any) -> Row:
+        """Answer to a POST of an execution."""
+        values = request.json()
+        rows = self.rows['executions']
+        for row in rows:
+            if row['id'] == values['id']:
+                return row
+        rows.append(self._run(**values))
+        return rows[-1]
+
+    def _fire(self, row: Row) -> None:
+        if (due := _due(row)) >= self.now + 2 * _SECOND:
+            return
+        if row['remaining_executions']:
+            row['remaining_executions'] -= 1
+        if row['remaining_executions'] == 0:
+            self.rows['cron_triggers'].remove(row)
+        else:
+            later = cron.next_times(row['pattern'], max(self.now, due))
+            row['next_execution_time'] = f'{next(later):%F %T}'
+        origin = {'type': 'cron_trigger', 'id': row['id']}
+        self.rows['executions'].append(
+            self._run(
+                workflow_name=row['workflow_name'],
+                description=json.dumps({'triggered_by': origin}),
+                input=models.json_object(row['workflow_input']),
+                params=models.json_object(row['workflow_params']),
+            )
+        )
+
+    def _run(self, **values: Any) -> Row:
+        return {
+            'state': 'RUNNING',
+            'state_info': None,
+            'output': '{}',
+            **self._new(),
+            **values,
+            'input': json.dumps(values['input']),
+            'params': json.dumps({**values['params'], 'namespace': ''}),
+        }
+
+    def _new(self) -> Row:
+        self._made += 1
+        return {
+            'id': base.uid(0xF000 + self._made),
+            'created_at': f'{self.now:%F %T}',
+            'updated_at': None,
+            'project_id': base.PROJECT,
+            'scope': 'private',
+        }
 
     def _list(self, request: Any, context: Any) -> Row:
         asked = base.query(request)
@@ -144,9 +309,9 @@ class Mistral:
         limit = min(int(asked.pop('limit', self.most)), self.most)
         marker = asked.pop('marker', None)
         newest_first = asked.pop('sort_dirs', 'asc') == 'desc'
-        asked.pop('sort_keys', None)
+        key = asked.pop('sort_keys', 'created_at')
         rows = sorted(self.rows[name], key=lambda row: str(row['id']))
-        rows.sort(key=lambda row: row['created_at'], reverse=newest_first)
+        rows.sort(key=lambda row: _text(row[key]), reverse=newest_first)
         if marker is not None:
             ids = [row['id'] for row in rows]
             if marker not in ids:
@@ -159,7 +324,7 @@ class Mistral:
             else row
             for row in rows
             if (every or _visible(row))
-            and all(_fits(str(row[key]), asked[key]) for key in asked)
+            and all(_fits(row[key], asked[key]) for key in asked)
         ][:limit]
         answer: Row = {name: found}
         if found and len(found) == limit:
@@ -190,17 +355,35 @@ class Mistral:
         return None
 
 
+def _due(row: Row) -> datetime.datetime:
+    return models.parse_time(row['next_execution_time']) or models.NEVER
+
+
+def _own(row: Row) -> bool:
+    return bool(row['project_id'] == base.PROJECT)
+
+
 def _visible(row: Row) -> bool:
-    return bool(row['project_id'] == base.PROJECT or row['scope'] == 'public')
+    return _own(row) or row['scope'] == 'public'
 
 
-def _fits(value: str, condition: str) -> bool:
+def _text(value: object) -> str:
+    # Objects are kept and compared as text, in which the order counts.
+    return json.dumps(value) if isinstance(value, dict) else str(value)
+
+
+def _fits(value: object, condition: str) -> bool:
+    text = _text(value)
     operator, colon, operand = condition.partition(':')
-    if not colon or operator not in {'has', 'lt', 'gte'}:
-        return value == condition
+    if not colon or operator not in {'eq', 'gte', 'has', 'in', 'lt'}:
+        operator, operand = 'eq', condition
     if operator == 'has':
-        return _like(operand).fullmatch(value) is not None
-    return value < operand if operator == 'lt' else value >= operand
+        return _like(operand).fullmatch(text) is not None
+    if operator == 'in':
+        return text in operand.split(',')
+    if operator == 'eq':
+        return text == operand
+    return text < operand if operator == 'lt' else text >= operand
 
 
 def _like(text: str) -> re.Pattern[str]:

@@ -14,12 +14,18 @@ from tests.unit import base
 from tests.unit import fakes
 from tests.unit.fakes import execution
 from tests.unit.fakes import our_trigger
+from tests.unit.fakes import run_of
 from tests.unit.fakes import schedule_id
+from tests.unit.fakes import successor
 from tests.unit.fakes import trigger
 import trove_backup_schedule
 from trove_backup_schedule import adapter
+from trove_backup_schedule import cron
+from trove_backup_schedule import declared
 from trove_backup_schedule import exceptions
+from trove_backup_schedule import health
 from trove_backup_schedule import models
+from trove_backup_schedule import settings
 from trove_backup_schedule import workbook
 
 TRIGGERS = f'{base.MISTRAL}/cron_triggers'
@@ -37,7 +43,10 @@ WILD_NAMES = ('100%', 'a_b', 'a\\b', '%a', 'a\\%b', 'a\\_b', 'a:b', 'a::b')
 
 
 class AdapterTestCase(base.CloudTestCase):
-    """A member's adapter on a session, with two instances in Trove."""
+    """A member's adapter on a session, with two instances in Trove.
+
+    There is one clock, which stands still unless it is waited for.
+    """
 
     ROLES = ['member']
 
@@ -47,6 +56,25 @@ class AdapterTestCase(base.CloudTestCase):
         self.mistral = fakes.Mistral(self.http, admin='admin' in self.ROLES)
         self.triggers = self.mistral.rows['cron_triggers']
         self.executions = self.mistral.rows['executions']
+        clock = types.SimpleNamespace(
+            monotonic=lambda: self.mistral.now.timestamp(),
+            sleep=self.mistral.wait,
+        )
+        present = types.SimpleNamespace(
+            UTC=datetime.UTC,
+            datetime=types.SimpleNamespace(now=lambda _zone: self.mistral.now),
+        )
+        for name, substitute in (
+            ('adapter.time', clock),
+            ('adapter.datetime', present),
+            ('replacement.time', clock),
+            ('replacement.datetime', present),
+        ):
+            self.useFixture(
+                fixtures.MonkeyPatch(
+                    f'trove_backup_schedule.{name}', substitute
+                )
+            )
         self.instances(
             fakes.instance(),
             fakes.instance(fakes.OTHER_INSTANCE, name='billing'),
@@ -59,6 +87,19 @@ class AdapterTestCase(base.CloudTestCase):
         self.http.get(url, json={'instances': list(rows)})
         for row in rows:
             self.http.get(f'{url}/{row["id"]}', json={'instance': row})
+
+    def backups(self, *rows: fakes.Row) -> None:
+        url = f'{base.TROVE}/backups'
+        self.http.get(url, json={'backups': list(rows)})
+        for row in rows:
+            self.http.get(f'{url}/{row["id"]}', json={'backup': row})
+
+    def posted(self) -> list[fakes.Row]:
+        return [
+            each.json()
+            for each in self.sent(base.MISTRAL)
+            if each.method == 'POST'
+        ]
 
     def methods(self) -> list[str]:
         """Give the requests to Mistral as ``GET cron_triggers``."""
@@ -163,12 +204,32 @@ class TestConstruction(AdapterTestCase):
             )
         one = base.uid(1)
         make = self.schedules
+        self.http.post(f'{url}/cron_triggers', status_code=404, json=missing)
+        change = declared.Change(
+            action='create',
+            instance=fakes.INSTANCE,
+            declaration=declared.Declaration(
+                instance='orders', name='nightly', pattern='@daily'
+            ),
+        )
         self.assertEqual([], make.schedule_list(None, other))
         self.assertEqual([], make.execution_list(None, other))
+        self.assertEqual([], make.schedule_check((), other))
+        self.assertEqual([], make.schedule_difference('schedules: []', other))
+        self.assertIn('schedules: []', make.schedule_export(other)[0])
         for ask in (
+            lambda: make.schedule_create(
+                'orders', '@daily', 'x', mistral_client=other
+            ),
             lambda: make.schedule_show(one, other),
+            lambda: make.schedule_set(one, other),
+            lambda: make.schedule_run(one, other),
+            lambda: make.schedule_prune(one, other),
+            lambda: make.schedule_check([one], other),
+            lambda: make.schedule_apply(change, other),
             lambda: make.schedule_delete(one, other),
             lambda: make.execution_show(one, other),
+            lambda: next(make.execution_follow(one, other)),
             lambda: make.execution_delete(one, other),
             lambda: make.workbook_show(other),
         ):
@@ -187,10 +248,7 @@ class TestConstruction(AdapterTestCase):
         self.assertEqual(1, len(made.schedule_list()))
 
     def test_instances_and_backups(self) -> None:
-        self.http.get(
-            f'{base.TROVE}/backups',
-            json={'backups': [fakes.backup(BACKUP)]},
-        )
+        self.backups(fakes.backup(BACKUP))
         self.assertEqual(
             ['orders', 'billing'],
             [each.name for each in self.schedules.instance_list()],
@@ -210,33 +268,13 @@ class TestConstruction(AdapterTestCase):
 class TestScheduleCreate(AdapterTestCase):
     def setUp(self) -> None:
         super().setUp()
-        self.http.post(TRIGGERS, json=self._echo, status_code=201)
-        self.http.get(
-            f'{base.TROVE}/backups/{BACKUP}',
-            json={'backup': fakes.backup(BACKUP)},
-        )
-        self.http.get(
-            f'{base.TROVE}/backups',
-            json={'backups': [fakes.backup(BACKUP)]},
-        )
-
-    def _echo(self, request: Any, context: Any) -> fakes.Row:
-        row = trigger(1, **request.json())
-        self.triggers.append(row)
-        return row
-
-    def _posted(self) -> list[fakes.Row]:
-        return [
-            each.json()
-            for each in self.sent(base.MISTRAL)
-            if each.method == 'POST'
-        ]
+        self.backups(fakes.backup(BACKUP))
 
     def test_the_least_that_is_needed(self) -> None:
         made = self.schedules.schedule_create(
             'orders', ' 0  3 * * *', 'nightly'
         )
-        (posted,) = self._posted()
+        (posted,) = self.posted()
         self.assertEqual(
             {
                 'name': f'trovebackup1:nightly:{fakes.INSTANCE}:{made.id}:1',
@@ -258,7 +296,7 @@ class TestScheduleCreate(AdapterTestCase):
         self.assertTrue(models.is_uuid(made.id))
         self.assertEqual('nightly', made.name)
         self.assertEqual('0 3 * * *', made.pattern)
-        self.assertEqual(base.uid(1), made.trigger_id)
+        self.assertEqual(self.triggers[0]['id'], made.trigger_id)
         self.assertEqual(['POST cron_triggers'], self.methods())
 
     def test_all_that_is_possible(self) -> None:
@@ -268,6 +306,8 @@ class TestScheduleCreate(AdapterTestCase):
             'nightly: 100 %',
             description='each night',
             incremental=True,
+            full_every=6,
+            keep=3,
             swift_container='dumps',
             storage_driver='swift',
             count=7,
@@ -275,7 +315,7 @@ class TestScheduleCreate(AdapterTestCase):
                 2999, 12, 31, 23, 58, 1, tzinfo=datetime.UTC
             ),
         )
-        (posted,) = self._posted()
+        (posted,) = self.posted()
         self.assertEqual(
             ('@daily', '2999-12-31 23:59', 7),
             (
@@ -292,12 +332,38 @@ class TestScheduleCreate(AdapterTestCase):
                 'parent_id': None,
                 'schedule_id': made.id,
                 'incremental': True,
+                'full_every': 6,
+                'keep': 3,
                 'swift_container': 'dumps',
                 'storage_driver': 'swift',
+                'active_since': '2999-12-31T23:59:00+00:00',
             },
             posted['workflow_input'],
         )
         self.assertEqual('nightly: 100 %', made.name)
+
+    def test_one_that_is_disabled_does_not_fire(self) -> None:
+        made = self.schedules.schedule_create(
+            'orders', '* * * * *', 'nightly', enabled=False
+        )
+        self.assertFalse(made.enabled)
+        self.assertIsNone(made.next_execution_time)
+        self.mistral.wait(200)
+        self.assertEqual([], self.executions)
+
+    def test_a_pattern_is_spread_by_the_instance(self) -> None:
+        made = self.schedules.schedule_create(
+            'orders', '@daily', 'nightly', spread=True
+        )
+        self.assertEqual(cron.spread('@daily', fakes.INSTANCE), made.pattern)
+        self.assertRaises(
+            exceptions.InvalidValueError,
+            self.schedules.schedule_create,
+            'orders',
+            '0 3 * * *',
+            'nightly',
+            spread=True,
+        )
 
     def test_two_of_the_same_kind_are_two(self) -> None:
         first, second = (
@@ -334,10 +400,7 @@ class TestScheduleCreate(AdapterTestCase):
             ),
         ):
             with self.case(changes):
-                self.http.get(
-                    f'{base.TROVE}/backups/{BACKUP}',
-                    json={'backup': fakes.backup(BACKUP, **changes)},
-                )
+                self.backups(fakes.backup(BACKUP, **changes))
                 exc = self.assertRaises(
                     exceptions.InvalidValueError,
                     self.schedules.schedule_create,
@@ -347,7 +410,7 @@ class TestScheduleCreate(AdapterTestCase):
                     parent_id=BACKUP,
                 )
                 self.assertIn(reason, str(exc))
-        self.assertEqual([], self._posted())
+        self.assertEqual([], self.posted())
 
     def test_impossible_values_are_refused_before_any_request(self) -> None:
         past = datetime.datetime(2001, 1, 1, tzinfo=datetime.UTC)
@@ -359,8 +422,12 @@ class TestScheduleCreate(AdapterTestCase):
             {'description': 'a\nb'},
             {'swift_container': 'a b'},
             {'count': 0},
+            {'keep': 0},
+            {'full_every': 0},
             {'first_time': past},
             {'parent_id': BACKUP, 'incremental': True},
+            {'full_every': 6},
+            {'keep': 3, 'incremental': True},
         ):
             with self.case(changes):
                 values: dict[str, Any] = {
@@ -387,7 +454,7 @@ class TestScheduleCreate(AdapterTestCase):
                     'nightly',
                 )
                 self.assertIn(f'"{instance}"', str(exc))
-        self.assertEqual([], self._posted())
+        self.assertEqual([], self.posted())
 
     def test_an_instance_of_another_project(self) -> None:
         self.instances(fakes.instance(tenant_id=base.OTHER_PROJECT))
@@ -399,7 +466,7 @@ class TestScheduleCreate(AdapterTestCase):
             'nightly',
         )
         self.assertIn(f'belongs to project {base.OTHER_PROJECT}', str(exc))
-        self.assertEqual([], self._posted())
+        self.assertEqual([], self.posted())
 
     def test_an_admin_schedules_instances_of_the_own_project(self) -> None:
         self.instances(fakes.instance(tenant_id=base.PROJECT))
@@ -425,7 +492,7 @@ class TestRefusedCreate(AdapterTestCase):
             (
                 400,
                 'Invalid input [name=x, missing=[], unexpected=[y]]',
-                exceptions.ConflictError,
+                exceptions.OutdatedError,
                 'Update it with: openstack database backup workbook install',
             ),
             (400, 'Wrong pattern', exceptions.ServiceError, 'Wrong pattern.'),
@@ -572,10 +639,11 @@ class TestScheduleList(AdapterTestCase):
         found = self.schedules.schedule_list(*args, **options)
         return [each.id for each in found]
 
-    def test_all_schedules_of_the_project_oldest_first(self) -> None:
+    def test_all_schedules_of_the_project_by_name(self) -> None:
         self.triggers += [
             our_trigger(3),
-            our_trigger(1, instance=fakes.OTHER_INSTANCE),
+            our_trigger(1, 'nightly-2'),
+            our_trigger(0, 'nightly-2'),
             trigger(2),
             trigger(4, workflow_name='report'),
             trigger(5, workflow_input='no JSON'),
@@ -585,7 +653,8 @@ class TestScheduleList(AdapterTestCase):
             our_trigger(9, project_id=base.OTHER_PROJECT, scope='public'),
         ]
         self.assertEqual(
-            [schedule_id(1), base.uid(2), schedule_id(3)], self._ids()
+            [base.uid(2), schedule_id(3), schedule_id(0), schedule_id(1)],
+            self._ids(),
         )
         (asked,) = self.sent(base.MISTRAL)
         self.assertEqual(
@@ -622,10 +691,10 @@ class TestScheduleList(AdapterTestCase):
             trigger(9, name='zzz', workflow_input=spec),
         ]
         expected = [
-            base.uid(22),
-            base.uid(3),
-            schedule_id(4),
             base.uid(8),
+            base.uid(22),
+            schedule_id(4),
+            base.uid(3),
             base.uid(9),
         ]
         thing = types.SimpleNamespace(id=fakes.INSTANCE)
@@ -679,15 +748,13 @@ class TestScheduleList(AdapterTestCase):
             our_trigger(5, created_at='2030-01-01 00:00:04'),
             our_trigger(6, instance=fakes.OTHER_INSTANCE),
         ]
-        ids = [
-            schedule_id(1),
-            base.uid(2),
-            schedule_id(4),
-            schedule_id(5),
-            schedule_id(6),
-        ]
-        for instance, every in ((None, ids), ('orders', ids[:4])):
-            for limit in (None, 0, 1, 2, 3, 99):
+        mine = [schedule_id(number) for number in (1, 4, 5, 6)]
+        for instance, every in (
+            (None, [*mine, base.uid(2)]),
+            ('orders', [base.uid(2), *mine[:3]]),
+        ):
+            self.assertEqual(set(every), set(self._ids(instance)))
+            for limit in (0, 1, 2, 3, 99):
                 with self.case(instance, limit):
                     self.assertEqual(
                         every[:limit], self._ids(instance, limit=limit)
@@ -706,7 +773,7 @@ class TestScheduleList(AdapterTestCase):
         self.triggers += [our_trigger(n) for n in range(1, 10)]
         self._ids(limit=2)
         (asked,) = self.sent(base.MISTRAL)
-        self.assertEqual('2', base.query(asked)['limit'])
+        self.assertEqual('3', base.query(asked)['limit'])
 
     def test_a_marker_that_is_not_there(self) -> None:
         for marker in (base.uid(99), 'none', '../executions'):
@@ -739,13 +806,13 @@ class TestAdminList(AdapterTestCase):
             trigger(4, project_id=other),
             trigger(5),
         ]
-        self.mine = [schedule_id(1), base.uid(5)]
+        self.mine = [base.uid(5), schedule_id(1)]
         self.all = [
-            schedule_id(1),
-            schedule_id(2),
-            base.uid(33),
             base.uid(4),
             base.uid(5),
+            base.uid(33),
+            schedule_id(1),
+            schedule_id(2),
         ]
 
     def _ids(self, *args: Any, **options: Any) -> list[str]:
@@ -761,11 +828,13 @@ class TestAdminList(AdapterTestCase):
         self.assertEqual(self.all, self._ids('orders', all_projects=True))
 
     def test_all_projects_can_be_read_in_pages(self) -> None:
-        for place, marker in enumerate(self.all, 1):
-            for instance in (None, 'orders'):
+        # Those made by other means are by their triggers where they are apart.
+        apart = [*self.all[3:], base.uid(33), *self.all[:2]]
+        for instance, every in ((None, apart), ('orders', self.all)):
+            for place, marker in enumerate(every, 1):
                 with self.case(marker, instance):
                     self.assertEqual(
-                        self.all[place:],
+                        every[place:],
                         self._ids(instance, marker=marker, all_projects=True),
                     )
 
@@ -901,17 +970,14 @@ class TestScheduleShow(AdapterTestCase):
     def test_few_requests_lead_to_a_schedule(self) -> None:
         self.triggers += [our_trigger(n, f'other-{n}') for n in range(1, 2000)]
         self.triggers.append(our_trigger(2001))
-        for given, most in ((schedule_id(2001), 1), ('nightly', 3)):
+        for given, most in ((schedule_id(2001), 2), ('nightly', 4)):
             with self.case(given):
                 self.http.reset_mock()
                 self.schedules.schedule_show(given)
                 self.assertLessEqual(len(self.sent(base.MISTRAL)), most)
 
     def test_while_a_trigger_is_replaced_the_newer_one_counts(self) -> None:
-        older = our_trigger(1)
-        base_name = older['name'].removesuffix('1')
-        newer = {**our_trigger(2), 'name': f'{base_name}10'}
-        self.triggers += [newer, {**older, 'name': f'{base_name}9'}]
+        self.triggers += [successor(our_trigger(1), n) for n in (10, 9)]
         self.assertEqual(
             10, self.schedules.schedule_show(schedule_id(1)).generation
         )
@@ -1004,10 +1070,18 @@ class TestScheduleDelete(AdapterTestCase):
         ]
         self.assertEqual([f'{TRIGGERS}/{base.uid(1)}'], deletes)
 
+    def _lose(self, request: Any) -> bool:
+        """Have the trigger be gone before there is an answer."""
+        self.triggers.clear()
+        return True
+
     def test_somebody_else_was_quicker(self) -> None:
         self.triggers.append(our_trigger(1))
         self.http.delete(
-            f'{TRIGGERS}/{base.uid(1)}', status_code=404, json=MISSING
+            f'{TRIGGERS}/{base.uid(1)}',
+            additional_matcher=self._lose,
+            status_code=404,
+            json=MISSING,
         )
         gone = self.schedules.schedule_delete('nightly')
         self.assertEqual(schedule_id(1), gone.id)
@@ -1016,9 +1090,11 @@ class TestScheduleDelete(AdapterTestCase):
         for answer in ({'exc': base.dropped()}, {'status_code': 504}):
             with self.case(answer):
                 self.triggers[:] = [our_trigger(1)]
-                url = f'{TRIGGERS}/{base.uid(1)}'
-                self.http.delete(url, **answer)
-                self.http.get(url, status_code=404, json=MISSING)
+                self.http.delete(
+                    f'{TRIGGERS}/{base.uid(1)}',
+                    additional_matcher=self._lose,
+                    **answer,
+                )
                 gone = self.schedules.schedule_delete('nightly')
                 self.assertEqual(schedule_id(1), gone.id)
 
@@ -1047,6 +1123,677 @@ class TestScheduleDelete(AdapterTestCase):
             'nightly',
         )
         self.assertEqual(2, len(self.triggers))
+
+
+class TestScheduleSet(AdapterTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.backups(fakes.backup(BACKUP))
+
+    def _made(self, **settings: Any) -> models.Schedule:
+        """Have one schedule and no other, and let nothing have been asked."""
+        self.triggers.clear()
+        made = self.schedules.schedule_create(
+            'orders', '0 3 * * *', 'nightly', **settings
+        )
+        self.http.reset_mock()
+        return made
+
+    def _refused(self, made: Any, *reasons: str, **changes: Any) -> None:
+        exc = self.assertRaises(
+            exceptions.InvalidValueError,
+            self.schedules.schedule_set,
+            made,
+            **changes,
+        )
+        for reason in reasons:
+            self.assertIn(reason, str(exc))
+        self.assertEqual([], self.posted())
+
+    def test_only_what_is_told_is_changed(self) -> None:
+        changes: tuple[dict[str, Any], ...] = (
+            {'name': 'another: 100 %'},
+            {'pattern': '@hourly'},
+            {'description': 'each hour'},
+            {'full_every': 9},
+            {'keep': 9},
+            {'swift_container': 'others'},
+            {'storage_driver': 'other'},
+            {'count': 9},
+            {'enabled': False},
+            {'first_time': None},
+            {'description': None},
+            {'full_every': None, 'keep': None},
+            {'keep': None},
+            {'swift_container': None},
+            {'storage_driver': None},
+            {'count': None},
+        )
+        for change in changes:
+            with self.case(change):
+                made = self._made(
+                    description='each night',
+                    incremental=True,
+                    full_every=6,
+                    keep=3,
+                    swift_container='dumps',
+                    storage_driver='swift',
+                    count=7,
+                )
+                changed = self.schedules.schedule_set(made, **change)
+                self.assertEqual(made.id, changed.id)
+                before = vars(settings.Settings.of(made))
+                self.assertEqual(
+                    before | change, vars(settings.Settings.of(changed))
+                )
+                self.assertEqual(1, len(self.triggers))
+
+    def test_it_may_be_given_as_a_schedule_can_be_shown(self) -> None:
+        made = self._made()
+        for number, given in enumerate((made, made.id, 'nightly'), 1):
+            with self.case(given):
+                changed = self.schedules.schedule_set(given, keep=number)
+                self.assertEqual((made.id, number), (changed.id, changed.keep))
+
+    def test_what_is_so_already_is_left_alone(self) -> None:
+        made = self._made(keep=3, count=7, parent_id='base')
+        changes: tuple[dict[str, Any], ...] = (
+            {},
+            {'keep': 3},
+            {'pattern': ' 0  3 * * *'},
+            {'parent_id': 'base'},
+            {'parent_id': BACKUP},
+            {
+                'name': 'nightly',
+                'description': None,
+                'count': 7,
+                'enabled': True,
+                'incremental': False,
+            },
+        )
+        for change in changes:
+            with self.case(change):
+                self.assertEqual(
+                    made, self.schedules.schedule_set(made, **change)
+                )
+        self.assertEqual({'GET cron_triggers'}, set(self.methods()))
+
+    def test_a_parent_and_being_incremental_replace_each_other(self) -> None:
+        for before, change, expected in (
+            ({}, {'parent_id': 'base'}, (BACKUP, False, None)),
+            (
+                {'incremental': True, 'full_every': 6},
+                {'parent_id': BACKUP},
+                (BACKUP, False, None),
+            ),
+            (
+                {'parent_id': BACKUP},
+                {'incremental': True, 'full_every': 6},
+                (None, True, 6),
+            ),
+            ({'parent_id': BACKUP}, {'parent_id': None}, (None, False, None)),
+        ):
+            with self.case(before, change):
+                made = self._made(**before)
+                changes: dict[str, Any] = change
+                changed = self.schedules.schedule_set(made, **changes)
+                self.assertEqual(
+                    expected,
+                    (
+                        changed.parent_id,
+                        changed.incremental,
+                        changed.full_every,
+                    ),
+                )
+
+    def test_a_parent_that_stays_may_be_gone(self) -> None:
+        made = self._made(parent_id=BACKUP)
+        self.http.get(f'{base.TROVE}/backups/{BACKUP}', status_code=404)
+        changed = self.schedules.schedule_set(made, keep=3)
+        self.assertEqual(BACKUP, changed.parent_id)
+        self.assertEqual([], self.sent(base.TROVE))
+
+    def test_a_new_parent_must_be_able_to_be_one(self) -> None:
+        made = self._made()
+        self.backups(fakes.backup(BACKUP, status='FAILED'))
+        self._refused(made, 'is FAILED', parent_id=BACKUP)
+
+    def test_values_that_stand_against_what_is_set(self) -> None:
+        for before, changes, reason in (
+            ({}, {'full_every': 6}, 'Only an incremental schedule'),
+            ({'keep': 3}, {'incremental': True}, '--full-every'),
+            (
+                {'incremental': True, 'full_every': 6},
+                {'incremental': False},
+                'Only an incremental schedule',
+            ),
+            ({}, {'parent_id': BACKUP, 'incremental': True}, 'not on both'),
+        ):
+            with self.case(before, changes):
+                self._refused(self._made(**before), reason, **changes)
+
+    def test_impossible_values_are_refused_before_any_request(self) -> None:
+        for changes in (
+            {'name': ''},
+            {'pattern': 'never'},
+            {'keep': 0},
+            {'first_time': fakes.NOW},
+        ):
+            with self.case(changes):
+                self._refused('nightly', **changes)
+        self.assertEqual([], self.http.request_history)
+
+    def test_its_pattern_is_spread(self) -> None:
+        made = self._made()
+        for pattern in ('@daily', '@hourly'):
+            with self.case(pattern):
+                changed = self.schedules.schedule_set(
+                    made, spread=True, pattern=pattern
+                )
+                self.assertEqual(
+                    cron.spread(pattern, fakes.INSTANCE), changed.pattern
+                )
+        self.http.reset_mock()
+        self._refused(made, "can't be spread", spread=True)
+
+    def test_a_new_first_time_is_for_the_next_run(self) -> None:
+        moment = fakes.NOW + datetime.timedelta(days=9)
+        changed = self.schedules.schedule_set(self._made(), first_time=moment)
+        self.assertEqual(moment, changed.next_execution_time)
+        self.assertEqual(moment, changed.active_since)
+
+    def test_one_that_fires_once_is_given_a_pattern_first(self) -> None:
+        self.triggers.append(trigger(1, pattern=None, remaining_executions=1))
+        self._refused('by-hand', 'given a pattern first', keep=3)
+        self._refused('by-hand', 'given a pattern first', spread=True)
+        disabled = self.schedules.schedule_set('by-hand', enabled=False)
+        self.assertIsNone(disabled.pattern)
+        changed = self.schedules.schedule_set(
+            'by-hand', pattern='@daily', count=None, enabled=True
+        )
+        self.assertEqual(base.uid(1), changed.id)
+        self.assertEqual('@daily', changed.pattern)
+        # The time that it had before is still to come.
+        self.assertEqual(
+            datetime.datetime(2030, 1, 2, 3, tzinfo=datetime.UTC),
+            changed.next_execution_time,
+        )
+
+    def test_a_pattern_that_is_not_understood_here_can_be_replaced(
+        self,
+    ) -> None:
+        self.triggers.append(trigger(1, pattern='0 3 * * * * 2030-2099 x'))
+        changed = self.schedules.schedule_set(base.uid(1), pattern='@daily')
+        self.assertEqual(
+            (base.uid(1), '@daily'), (changed.id, changed.pattern)
+        )
+
+    def test_what_no_trigger_made_here_could_carry_is_refused(self) -> None:
+        for values in (
+            {'name': 'n' * 120},
+            {'name': 'a\nb'},
+            {'instance': 'orders'},
+        ):
+            with self.case(values):
+                row = trigger(1, workflow_input=our_input('mine') | values)
+                self.triggers[:] = [row]
+                self._refused(base.uid(1), keep=3)
+                self.assertEqual([row], self.triggers)
+
+    def test_a_name_that_is_too_long_may_be_changed(self) -> None:
+        self.triggers.append(trigger(1, workflow_input=our_input('n' * 120)))
+        changed = self.schedules.schedule_set(base.uid(1), name='shorter')
+        self.assertEqual(('shorter', base.uid(1)), (changed.name, changed.id))
+
+
+class TestScheduleRun(AdapterTestCase):
+    def test_it_runs_with_what_is_set_and_is_known_as_its_own(self) -> None:
+        self.triggers += [
+            our_trigger(1),
+            trigger(2, name=base.uid(22)),
+            trigger(3, workflow_input=our_input('mine')),
+        ]
+        self.schedules.schedule_set('mine', keep=3)
+        for given, number in (
+            (schedule_id(1), 1),
+            (base.uid(22), 2),
+            ('mine', 3),
+        ):
+            with self.case(given):
+                shown = self.schedules.schedule_show(given)
+                run = self.schedules.schedule_run(given)
+                self.assertEqual(
+                    ('RUNNING', True, shown.id, shown.trigger_id, shown.input),
+                    (
+                        run.state,
+                        run.manual,
+                        run.schedule_id,
+                        run.trigger_id,
+                        run.input,
+                    ),
+                )
+                self.assertEqual([run], self.schedules.execution_list(given))
+                self.assertEqual(
+                    [run], self.schedules.execution_list(shown.id)
+                )
+                self.assertEqual(number, len(self.executions))
+
+    def test_one_that_is_disabled_can_be_run(self) -> None:
+        self.triggers.append(our_trigger(1))
+        self.schedules.schedule_set('nightly', enabled=False)
+        run = self.schedules.schedule_run('nightly')
+        self.assertEqual(schedule_id(1), run.schedule_id)
+        self.assertFalse(self.schedules.schedule_show('nightly').enabled)
+
+    def test_the_answer_is_lost_and_it_is_run_once(self) -> None:
+        self.triggers.append(our_trigger(1))
+        for answer in TestLostAnswer.LOST:
+            for acted in (False, True):
+                with self.case(answer, acted):
+                    self.executions.clear()
+                    self.http.reset_mock()
+                    lost = [answer]
+
+                    def act(
+                        request: Any,
+                        lost: list[Any] = lost,
+                        acted: bool = acted,
+                    ) -> bool:
+                        if not lost:
+                            return False
+                        lost.clear()
+                        if acted:
+                            self.mistral.start(request, None)
+                        return True
+
+                    self.http.post(
+                        EXECUTIONS, additional_matcher=act, **answer
+                    )
+                    run = self.schedules.schedule_run('nightly')
+                    self.assertEqual(
+                        [run.id], [row['id'] for row in self.executions]
+                    )
+                    first, second = self.posted()
+                    self.assertEqual(first, second)
+
+    def test_what_is_refused(self) -> None:
+        self.triggers.append(our_trigger(1))
+        for status, words, expected in (
+            (404, 'Workflow not found', exceptions.NotFoundError),
+            (400, 'Invalid input [x]', exceptions.OutdatedError),
+            (400, 'Something else', exceptions.ServiceError),
+            (403, 'Policy', exceptions.AuthorizationError),
+        ):
+            with self.case(status, words):
+                self.http.reset_mock()
+                self.http.post(
+                    EXECUTIONS, status_code=status, json={'faultstring': words}
+                )
+                self.assertRaises(
+                    expected, self.schedules.schedule_run, 'nightly'
+                )
+                self.assertEqual(1, len(self.posted()))
+
+
+class TestSchedulePrune(AdapterTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.triggers.append(our_trigger(1))
+        self.backups(
+            *(fakes.our_backup(number, 1) for number in (1, 3, 4, 5)),
+            # It builds on the first, and goes with that one.
+            fakes.our_backup(2, 1, parent_id=fakes.our_backup(1, 1)['id']),
+            fakes.our_backup(6, 2),
+            fakes.backup(BACKUP),
+        )
+        self.deleted: list[str] = []
+        for number in range(1, 7):
+            identifier = fakes.our_backup(number, 1)['id']
+            self.http.delete(
+                f'{base.TROVE}/backups/{identifier}',
+                text=self._delete,
+                status_code=202,
+            )
+
+    def _delete(self, request: Any, context: Any) -> str:
+        self.deleted.append(request.path.rpartition('/')[2])
+        return ''
+
+    def _pruned(self, **options: Any) -> tuple[list[int], list[int]]:
+        """Give the numbers of what is removed, and of what is asked for."""
+        self.deleted.clear()
+        decisions = self.schedules.schedule_prune('nightly', **options)
+        self.assertEqual(
+            [5, 4, 3, 2, 1],
+            [int(each.backup.id[-3:], 16) for each in decisions],
+        )
+        return (
+            [
+                int(each.backup.id[-3:], 16)
+                for each in decisions
+                if each.remove
+            ],
+            [int(identifier[-3:], 16) for identifier in self.deleted],
+        )
+
+    def test_those_that_are_too_many_go(self) -> None:
+        for keep, removed, asked_for in (
+            (5, [], []),
+            (4, [], []),
+            (3, [2, 1], [1]),
+            (1, [4, 3, 2, 1], [4, 3, 1]),
+        ):
+            with self.case(keep):
+                self.assertEqual((removed, asked_for), self._pruned(keep=keep))
+                self.assertEqual(
+                    (removed, []), self._pruned(keep=keep, dry_run=True)
+                )
+
+    def test_how_many_may_be_set_for_the_schedule(self) -> None:
+        self.schedules.schedule_set('nightly', keep=3)
+        self.assertEqual(([2, 1], [1]), self._pruned())
+        self.assertEqual(([3, 2, 1], [3, 1]), self._pruned(keep=2))
+
+    def test_without_a_number_nothing_is_removed(self) -> None:
+        for keep in (None, 0, -1):
+            with self.case(keep):
+                self.assertRaises(
+                    exceptions.InvalidValueError,
+                    self.schedules.schedule_prune,
+                    'nightly',
+                    keep=keep,
+                )
+        self.assertEqual([], self.sent(base.TROVE))
+
+    def test_while_the_backups_keep_changing_nothing_is_removed(self) -> None:
+        self.http.get(
+            f'{base.TROVE}/backups',
+            [
+                {'json': {'backups': [fakes.our_backup(n, 1)]}}
+                for n in range(1, 9)
+            ],
+        )
+        self.assertRaises(
+            exceptions.ConflictError,
+            self.schedules.schedule_prune,
+            'nightly',
+            keep=1,
+        )
+        self.assertEqual([], self.deleted)
+
+    def test_somebody_else_was_quicker(self) -> None:
+        self.http.delete(
+            f'{base.TROVE}/backups/{fakes.our_backup(1, 1)["id"]}',
+            status_code=404,
+        )
+        self.assertEqual(([3, 2, 1], [3]), self._pruned(keep=2))
+
+
+class TestScheduleCheck(AdapterTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.backups()
+        # It has just been created, and has not run.
+        created = {'created_at': f'{fakes.NOW:%F %T}'}
+        self.triggers += [
+            our_trigger(1, **created),
+            our_trigger(2, 'weekly', **created),
+        ]
+
+    def _checked(self, *args: Any, **options: Any) -> list[tuple[Any, ...]]:
+        return [
+            (each.schedule and each.schedule.name, each.verdict)
+            for each in self.schedules.schedule_check(*args, **options)
+        ]
+
+    def test_all_or_those_that_are_named(self) -> None:
+        nightly = ('nightly', health.Verdict.OK)
+        weekly = ('weekly', health.Verdict.OK)
+        self.assertEqual([nightly, weekly], self._checked())
+        self.assertEqual([weekly], self._checked(['weekly']))
+        self.assertEqual(
+            [weekly, nightly], self._checked(['weekly', schedule_id(1)])
+        )
+        self.assertEqual([nightly, weekly], self._checked(instance='orders'))
+        self.assertEqual([], self._checked(instance='billing'))
+        self.assertRaises(
+            exceptions.NotFoundError, self._checked, ['weekly', 'none']
+        )
+
+    def test_instances_without_any(self) -> None:
+        bare = (None, health.Verdict.CRITICAL)
+        for names, options in (
+            ([], {}),
+            (['weekly'], {}),
+            ([], {'instance': 'orders'}),
+            ([], {'instance': 'billing'}),
+        ):
+            with self.case(names, options):
+                found = self._checked(names, all_instances=True, **options)
+                self.assertEqual(
+                    [*self._checked(names, **options), bare], found
+                )
+        self.triggers.append(our_trigger(3, instance=fakes.OTHER_INSTANCE))
+        self.assertNotIn(bare, self._checked(all_instances=True))
+
+    def test_a_backup_that_is_too_old(self) -> None:
+        self.backups(fakes.our_backup(1, 1), fakes.our_backup(2, 2))
+        age = datetime.timedelta(hours=12)
+        self.assertEqual(
+            {health.Verdict.OK},
+            {verdict for _name, verdict in self._checked(max_age=age)},
+        )
+        self.assertEqual(
+            {health.Verdict.CRITICAL},
+            {verdict for _name, verdict in self._checked(max_age=age / 2)},
+        )
+
+    def test_runs_that_were_missed(self) -> None:
+        self.mistral.now += datetime.timedelta(days=2)
+        (checked,) = self.schedules.schedule_check(['nightly'])
+        self.assertEqual(health.Verdict.CRITICAL, checked.verdict)
+        self.assertEqual(2, len(checked.missed))
+
+
+class TestDeclared(AdapterTestCase):
+    """Files in, files out."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.backups(fakes.backup(BACKUP))
+
+    def _actions(self, text: str, **options: Any) -> list[tuple[str, Any]]:
+        return [
+            (
+                each.action,
+                each.schedule.id if each.schedule else each.instance,
+            )
+            for each in self.schedules.schedule_difference(text, **options)
+        ]
+
+    @staticmethod
+    def _file(*entries: dict[str, Any], **top: Any) -> str:
+        plain = {'name': 'nightly', 'pattern': '0 3 * * *'}
+        text: str = yaml.safe_dump(
+            {'schedules': [plain | entry for entry in entries], **top}
+        )
+        return text
+
+    def test_what_is_exported_is_there_already(self) -> None:
+        self.triggers += [
+            our_trigger(1),
+            our_trigger(2, 'another: 100 %', instance=fakes.OTHER_INSTANCE),
+            our_trigger(3, instance=GONE),
+            trigger(4),
+        ]
+        self.schedules.schedule_set(
+            schedule_id(1), incremental=True, full_every=6, keep=3
+        )
+        self.schedules.schedule_set(
+            schedule_id(2), parent_id=None, enabled=False
+        )
+        text, left_out = self.schedules.schedule_export()
+        self.assertEqual([], left_out)
+        for name in ('orders', 'billing', GONE):
+            self.assertIn(f'instance: {name}\n', text)
+        self.assertEqual(
+            {'unchanged'}, {action for action, _ in self._actions(text)}
+        )
+        self.assertEqual(4, len(self._actions(text, prune=True)))
+
+    def test_what_is_exported_can_be_made_again(self) -> None:
+        self.triggers.append(our_trigger(1))
+        self.schedules.schedule_set(
+            'nightly', keep=3, count=5, description='each night'
+        )
+        before = self.schedules.schedule_show('nightly')
+        text, _left_out = self.schedules.schedule_export()
+        self.triggers.clear()
+        for change in self.schedules.schedule_difference(text):
+            self.schedules.schedule_apply(change)
+        (after,) = self.schedules.schedule_list()
+        self.assertEqual(
+            settings.Settings.of(before), settings.Settings.of(after)
+        )
+
+    def test_an_instance_alone(self) -> None:
+        self.triggers += [
+            our_trigger(1),
+            our_trigger(2, instance=fakes.OTHER_INSTANCE),
+        ]
+        for given, name in (
+            ('orders', 'orders'),
+            (fakes.INSTANCE, 'orders'),
+        ):
+            with self.case(given):
+                text, _ = self.schedules.schedule_export(instance=given)
+                self.assertEqual(name, yaml.safe_load(text)['instance'])
+                self.assertEqual(
+                    [('unchanged', schedule_id(1))],
+                    self._actions(text, prune=True),
+                )
+        self.assertEqual(
+            [('delete', schedule_id(1))],
+            self._actions(self._file(instance='orders'), prune=True),
+        )
+
+    def test_a_name_that_is_not_unique_is_not_written(self) -> None:
+        self.instances(fakes.instance(), fakes.instance(fakes.OTHER_INSTANCE))
+        self.triggers.append(our_trigger(1))
+        text, _ = self.schedules.schedule_export(instance=fakes.INSTANCE)
+        self.assertNotIn('orders', text)
+        self.assertEqual([('unchanged', schedule_id(1))], self._actions(text))
+        self.assertRaises(
+            exceptions.NotUniqueError,
+            self._actions,
+            self._file({'instance': 'orders'}),
+        )
+
+    def test_what_no_file_can_declare_is_told(self) -> None:
+        self.triggers += [
+            our_trigger(1),
+            trigger(2, pattern='* * * * * *'),
+        ]
+        text, left_out = self.schedules.schedule_export()
+        self.assertEqual(1, len(yaml.safe_load(text)['schedules']))
+        (reason,) = left_out
+        self.assertIn(base.uid(2), str(reason))
+
+    def test_what_is_to_be_done(self) -> None:
+        self.triggers += [
+            our_trigger(1),
+            our_trigger(2, 'another'),
+            our_trigger(3, 'more'),
+            trigger(4),
+        ]
+        text = self._file(
+            {'instance': 'orders', 'keep': 3},
+            {'instance': fakes.INSTANCE, 'name': 'another'},
+            {'instance': 'billing', 'name': 'new'},
+        )
+        done = [
+            ('change', schedule_id(1)),
+            ('unchanged', schedule_id(2)),
+            ('create', fakes.OTHER_INSTANCE),
+        ]
+        self.assertEqual(
+            [*done, ('left', schedule_id(3)), ('left', base.uid(4))],
+            self._actions(text),
+        )
+        self.assertEqual(
+            [*done, ('delete', schedule_id(3)), ('left', base.uid(4))],
+            self._actions(text, prune=True),
+        )
+        self.assertEqual([], self.posted())
+        for change in self.schedules.schedule_difference(text, prune=True):
+            self.schedules.schedule_apply(change)
+        self.assertEqual(
+            [
+                ('another', fakes.INSTANCE, None),
+                ('by-hand', fakes.INSTANCE, None),
+                ('new', fakes.OTHER_INSTANCE, None),
+                ('nightly', fakes.INSTANCE, 3),
+            ],
+            [
+                (each.name, each.instance, each.keep)
+                for each in self.schedules.schedule_list()
+            ],
+        )
+
+    def test_a_parent_is_looked_up(self) -> None:
+        self.triggers.append(our_trigger(1))
+        for parent in ('base', BACKUP):
+            with self.case(parent):
+                (change,) = self.schedules.schedule_difference(
+                    self._file({'instance': 'orders', 'parent': parent})
+                )
+                self.assertEqual({'parent_id': (None, BACKUP)}, change.changes)
+        self.schedules.schedule_apply(change)
+        shown = self.schedules.schedule_show('nightly')
+        self.assertEqual(BACKUP, shown.parent_id)
+        self.assertRaises(
+            exceptions.InvalidValueError,
+            self._actions,
+            self._file({'instance': 'billing', 'parent': BACKUP}),
+        )
+
+    def test_a_first_time_counts_while_it_is_to_come(self) -> None:
+        for minutes, expected in (
+            (-5, datetime.datetime(2030, 1, 2, 3, tzinfo=datetime.UTC)),
+            (0, datetime.datetime(2030, 1, 2, 3, tzinfo=datetime.UTC)),
+            (5, fakes.NOW + datetime.timedelta(minutes=5)),
+        ):
+            with self.case(minutes):
+                self.triggers.clear()
+                moment = fakes.NOW + datetime.timedelta(minutes=minutes)
+                (change,) = self.schedules.schedule_difference(
+                    self._file(
+                        {
+                            'instance': 'orders',
+                            'first_time': moment.isoformat(),
+                        }
+                    )
+                )
+                self.schedules.schedule_apply(change)
+                shown = self.schedules.schedule_show('nightly')
+                self.assertEqual(expected, shown.next_execution_time)
+
+    def test_instances_that_are_not_there(self) -> None:
+        for text in (
+            self._file({'instance': 'none'}),
+            self._file({'instance': GONE}),
+            self._file(instance='none'),
+        ):
+            with self.case(text):
+                self.assertRaises(
+                    exceptions.NotFoundError, self._actions, text
+                )
+        # Without a schedule nothing is known of it.
+        self.triggers.append(our_trigger(1, instance=GONE))
+        self.assertEqual(
+            [('unchanged', schedule_id(1))],
+            self._actions(self._file({'instance': GONE})),
+        )
 
 
 class ExecutionTestCase(AdapterTestCase):
@@ -1080,7 +1827,7 @@ class TestExecutionList(ExecutionTestCase):
         self.assertEqual(self.runs(2), self.ids('b'))
 
     def test_only_what_the_trigger_started_counts(self) -> None:
-        self.triggers.append(our_trigger(1))
+        self.triggers.append(trigger(1))
         words: dict[str, Any] = {
             'plain': f'instead of {base.uid(1)}',
             'list': f'["{base.uid(1)}"]',
@@ -1098,15 +1845,57 @@ class TestExecutionList(ExecutionTestCase):
             execution(11, description=''),
             execution(12, base.uid(1), workflow_name='report'),
         ]
-        for schedule in ('nightly', schedule_id(1), base.uid(1)):
+        for schedule in ('by-hand', base.uid(1)):
             with self.case(schedule):
                 self.assertEqual(self.runs(1), self.ids(schedule))
+
+    def test_those_of_all_triggers_that_have_carried_it(self) -> None:
+        first = our_trigger(1)
+        third = successor(first, 3)
+        self.triggers += [third, our_trigger(2, 'other')]
+        self.executions += [
+            run_of(1, first),
+            run_of(2, successor(first, 2)),
+            run_of(3, our_trigger(2)),
+            run_of(4, third),
+            run_of(5, first, description='by hand'),
+            run_of(6, first, workflow_name='report'),
+            # Whoever copies the input has not started the schedule's own.
+            execution(7, input=first['workflow_input']),
+        ]
+        for schedule in ('nightly', schedule_id(1), third['id']):
+            with self.case(schedule):
+                self.assertEqual(self.runs(5, 4, 2, 1), self.ids(schedule))
+
+    def test_those_from_before_others_schedules_were_changed_here(
+        self,
+    ) -> None:
+        self.triggers += [trigger(1, name=base.uid(11)), trigger(2)]
+        self.executions += [
+            execution(1, base.uid(1)),
+            execution(2, base.uid(2)),
+        ]
+        for schedule, number in ((base.uid(11), 1), (base.uid(2), 2)):
+            with self.case(schedule):
+                made = self.schedules.schedule_set(schedule, keep=3)
+                self.assertEqual(schedule, made.id)
+                self.executions.append(run_of(number + 10, self.triggers[-1]))
+                for _ in range(2):
+                    found = self.schedules.execution_list(schedule)
+                    self.assertEqual(
+                        self.runs(number + 10, number),
+                        [each.id for each in found],
+                    )
+                    self.assertEqual(
+                        {schedule}, {each.schedule_id for each in found}
+                    )
+                    self.schedules.schedule_set(schedule, keep=4)
 
     def test_the_schedule_is_told_for_triggers_of_others_too(self) -> None:
         self.triggers += [trigger(1, name=base.uid(11)), our_trigger(2)]
         self.executions += [
             execution(1, base.uid(1)),
-            execution(2, base.uid(2)),
+            run_of(2, our_trigger(2)),
         ]
         for schedule in (base.uid(11), schedule_id(2)):
             with self.case(schedule):
@@ -1121,13 +1910,13 @@ class TestExecutionList(ExecutionTestCase):
         ]
         at_once = {'created_at': '2030-01-01 00:00:05'}
         self.executions += [
-            execution(1, base.uid(1)),
+            run_of(1, our_trigger(1)),
             execution(2, base.uid(2)),
-            execution(3, base.uid(3)),
-            execution(4, base.uid(1)),
+            run_of(3, our_trigger(3)),
+            run_of(4, our_trigger(1)),
             execution(6, base.uid(2), **at_once),
-            execution(5, base.uid(1), **at_once),
-            execution(7, base.uid(1), **at_once),
+            run_of(5, our_trigger(1), **at_once),
+            run_of(7, our_trigger(1), **at_once),
             execution(8, base.uid(2)),
             execution(9),
         ]
@@ -1148,21 +1937,14 @@ class TestExecutionList(ExecutionTestCase):
 
     def test_those_of_an_instance_that_is_gone(self) -> None:
         self.triggers.append(our_trigger(1, instance=GONE))
-        self.executions.append(execution(1, base.uid(1)))
+        self.executions.append(run_of(1, our_trigger(1)))
         self.assertEqual(self.runs(1), self.ids(instance=GONE))
         self.assertEqual(self.runs(1), self.ids('nightly', instance=GONE))
 
     def test_those_of_a_schedule_that_is_gone(self) -> None:
         gone = schedule_id(9)
         self.executions += [
-            execution(
-                1,
-                base.uid(1),
-                params=(
-                    f'{{"env": {{"schedule_id": "{gone}"}}, "namespace": ""}}'
-                ),
-                input={'instance': GONE, 'name': 'x', 'schedule_id': gone},
-            ),
+            run_of(1, our_trigger(9)),
             execution(2, base.uid(2)),
             execution(3, description=f'like {base.uid(2)}'),
         ]
@@ -1176,9 +1958,17 @@ class TestExecutionList(ExecutionTestCase):
             with self.case(unknown):
                 self.assertRaises(exceptions.NotFoundError, self.ids, unknown)
 
+    def test_each_of_one_that_is_gone_comes_once(self) -> None:
+        self.triggers.append(trigger(1))
+        self.executions.append(execution(1, base.uid(1)))
+        changed = self.schedules.schedule_set('by-hand', keep=3)
+        run = self.schedules.schedule_run(changed)
+        self.schedules.schedule_delete(changed)
+        self.assertEqual([run.id, *self.runs(1)], self.ids(base.uid(1)))
+
     def test_a_schedule_and_its_instance(self) -> None:
         self.triggers.append(our_trigger(1))
-        self.executions.append(execution(1, base.uid(1)))
+        self.executions.append(run_of(1, our_trigger(1)))
         self.assertEqual(self.runs(1), self.ids('nightly', instance='orders'))
         exc = self.assertRaises(
             exceptions.InvalidValueError,
@@ -1189,26 +1979,29 @@ class TestExecutionList(ExecutionTestCase):
         self.assertIn('is not of the instance', str(exc))
 
     def test_limit_and_marker(self) -> None:
-        self.triggers.append(our_trigger(1))
-        self.executions += [execution(n, base.uid(1)) for n in range(1, 6)]
-        # These match Mistral's filter, and are none of the schedule.
-        self.executions += [
-            execution(n, description=f'like {base.uid(1)}')
+        self.triggers += [our_trigger(1), trigger(2)]
+        made_here = [run_of(n, our_trigger(1)) for n in range(1, 6)]
+        by_others = [execution(n, base.uid(2)) for n in range(1, 6)]
+        # These match Mistral's filters, and are none of the schedules.
+        alike = [
+            execution(n, description=f'like {base.uid(2)}')
             for n in range(6, 9)
         ]
         expected = self.runs(5, 4, 3, 2, 1)
-        for most in (1000, 2):
-            self.mistral.most = most
-            for limit in (None, 0, 1, 2, 4, 99):
-                with self.case(most, limit):
-                    self.assertEqual(
-                        expected[:limit], self.ids('nightly', limit=limit)
-                    )
-            for place, marker in enumerate(expected, 1):
-                with self.case(most, marker):
-                    self.assertEqual(
-                        expected[place:], self.ids('nightly', marker=marker)
-                    )
+        for schedule, runs in (('nightly', made_here), ('by-hand', by_others)):
+            self.executions[:] = runs + alike
+            for most in (1000, 2):
+                self.mistral.most = most
+                for limit in (None, 0, 1, 2, 4, 99):
+                    with self.case(schedule, most, limit):
+                        self.assertEqual(
+                            expected[:limit], self.ids(schedule, limit=limit)
+                        )
+                for place, marker in enumerate(expected, 1):
+                    with self.case(schedule, most, marker):
+                        self.assertEqual(
+                            expected[place:], self.ids(schedule, marker=marker)
+                        )
 
     def test_few_are_asked_for_where_few_are_wanted(self) -> None:
         self.executions += [execution(n) for n in range(1, 50)]
@@ -1236,6 +2029,11 @@ class TestExecutionList(ExecutionTestCase):
         for where in ({'schedule': 'none'}, {'instance': 'none'}):
             with self.case(where):
                 self.assertRaises(exceptions.NotFoundError, self.ids, **where)
+
+    def test_several_schedules_of_the_name(self) -> None:
+        self.triggers += [our_trigger(1), our_trigger(2)]
+        self.executions.append(run_of(1, our_trigger(1)))
+        self.assertRaises(exceptions.NotUniqueError, self.ids, 'nightly')
 
 
 class TestAdminExecutionList(ExecutionTestCase):
@@ -1346,6 +2144,60 @@ class TestExecutionShowAndDelete(ExecutionTestCase):
             ],
         )
         self.schedules.execution_delete(run)
+
+
+class TestWithBackups(ExecutionTestCase):
+    """The state of a run's backup at present."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.triggers.append(our_trigger(1))
+        made = fakes.our_backup(1, 1, status='SAVING')
+        self.backups(made)
+        self.made = made['id']
+        self.executions.append(
+            run_of(
+                1,
+                our_trigger(1),
+                output={'backup_id': self.made, 'backup_status': 'BUILDING'},
+            )
+        )
+
+    def test_it_is_told_where_it_is_asked_for(self) -> None:
+        for asked, status in ((False, 'BUILDING'), (True, 'SAVING')):
+            with self.case(asked):
+                (found,) = self.schedules.execution_list(
+                    'nightly', with_backups=asked
+                )
+                self.assertEqual(
+                    (self.made, status), (found.backup_id, found.backup_status)
+                )
+                self.assertEqual(
+                    found,
+                    self.schedules.execution_show(found, with_backups=asked),
+                )
+
+    def test_a_run_is_followed_until_its_backup_has_ended(self) -> None:
+        (row,) = self.executions
+        row.update(state='RUNNING', output={})
+        seen = []
+        (run,) = self.runs(1)
+        for found in self.schedules.execution_follow(run, interval=5):
+            seen.append((found.state, found.backup_status))
+            if found.state == 'RUNNING':
+                row.update(state='SUCCESS', output={'backup_id': self.made})
+            else:
+                self.backups(fakes.our_backup(1, 1))
+        self.assertEqual(
+            [
+                ('RUNNING', 'SAVING'),
+                ('SUCCESS', 'SAVING'),
+                ('SUCCESS', 'COMPLETED'),
+            ],
+            seen,
+        )
+        waited = self.mistral.now - fakes.NOW
+        self.assertEqual(datetime.timedelta(seconds=10), waited)
 
 
 class WorkbookTestCase(AdapterTestCase):
@@ -1536,7 +2388,7 @@ class TestWorkbookInstall(WorkbookTestCase):
 
     def test_schedules_that_would_fall_silent_stop_it(self) -> None:
         self.load(OLDER)
-        odd = {'instance': fakes.INSTANCE, 'name': 'x', 'keep': 3}
+        odd = {'instance': fakes.INSTANCE, 'name': 'x', 'retain': 3}
         self.triggers += [
             our_trigger(1),
             trigger(2),
@@ -1670,7 +2522,7 @@ class TestAdminWorkbook(WorkbookTestCase):
             trigger(
                 1,
                 project_id=base.OTHER_PROJECT,
-                workflow_input={'instance': 'i', 'name': 'x', 'keep': 3},
+                workflow_input={'instance': 'i', 'name': 'x', 'retain': 3},
             )
         )
         exc = self.assertRaises(

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import fixtures
 from keystoneauth1 import fixture as ksa_fixture
 from keystoneauth1 import identity
 from keystoneauth1 import noauth
@@ -192,6 +193,11 @@ class TestPlugins(base.CloudTestCase):
 class MistralTestCase(base.CloudTestCase):
     def setUp(self) -> None:
         super().setUp()
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'trove_backup_schedule.mistral._SETTLING', (0.0,)
+            )
+        )
         self.mistral = self._mistral()
 
     def _mistral(self) -> mistral.Mistral:
@@ -227,6 +233,12 @@ class TestLists(MistralTestCase):
         self.assertEqual(
             [{'all_projects': 'true', 'limit': '1000'}], self._asked()
         )
+
+    def test_cron_triggers_may_be_sorted(self) -> None:
+        self.http.get(TRIGGERS, json={'cron_triggers': []})
+        list(self.mistral.triggers(sort_keys='name'))
+        (asked,) = self._asked()
+        self.assertEqual('name', asked['sort_keys'])
 
     def test_executions_come_newest_first(self) -> None:
         rows = [fakes.execution(1)]
@@ -377,6 +389,61 @@ class TestObjects(MistralTestCase):
         (sent,) = self.sent(base.MISTRAL)
         self.assertEqual(values, sent.json())
         self.assertEqual('application/json', sent.headers['Content-Type'])
+
+    def test_an_execution_is_started(self) -> None:
+        self.http.post(EXECUTIONS, status_code=201, json={'id': 'e1'})
+        values = {'id': 'e1', 'description': 'nächtlich', 'input': {}}
+        self.assertEqual({'id': 'e1'}, self.mistral.execution_create(values))
+        (sent,) = self.sent(base.MISTRAL)
+        self.assertEqual(values, sent.json())
+        self.assertEqual('application/json', sent.headers['Content-Type'])
+
+    def test_to_start_an_execution_is_asked_again_once(self) -> None:
+        lost: tuple[dict[str, Any], ...] = (
+            {'status_code': 500, 'text': HTML},
+            {'status_code': 504, 'text': ''},
+            {'status_code': 201, 'text': HTML},
+            {'exc': base.dropped()},
+        )
+        for answer in lost:
+            for answers, expected in (
+                ([answer, {'json': {'id': 'e1'}}], None),
+                ([answer, answer], exceptions.ServiceError),
+                (
+                    [answer, {'status_code': 403, 'text': HTML}],
+                    exceptions.AuthorizationError,
+                ),
+            ):
+                with self.case(answers):
+                    self.http.reset_mock()
+                    self.http.post(EXECUTIONS, answers)
+                    values = {'id': 'e1'}
+                    if expected is None:
+                        self.mistral.execution_create(values)
+                    else:
+                        self.assertRaises(
+                            expected, self.mistral.execution_create, values
+                        )
+                    self.assertEqual(
+                        [values, values],
+                        [each.json() for each in self.sent(base.MISTRAL)],
+                    )
+
+    def test_a_refusal_to_start_an_execution_is_final(self) -> None:
+        for status, expected in (
+            (400, exceptions.ServiceError),
+            (403, exceptions.AuthorizationError),
+            (404, exceptions.NotFoundError),
+        ):
+            with self.case(status):
+                self.http.reset_mock()
+                self.http.post(
+                    EXECUTIONS, status_code=status, json={'faultstring': 'No'}
+                )
+                self.assertRaises(
+                    expected, self.mistral.execution_create, {'id': 'e1'}
+                )
+                self.assertEqual(1, len(self.sent(base.MISTRAL)))
 
     def test_workbooks_are_sent_as_text(self) -> None:
         text = '---\n# nächtlich\nname: x\n'

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 
+import dataclasses
 import datetime
 import functools
+import itertools
+import re
 from typing import Any
 
 import hypothesis
@@ -169,6 +172,112 @@ class TestSchedule(base.TestCase):
                 self.assertEqual(base.uid(1), schedule.trigger_id)
                 self.assertEqual(name, schedule.trigger_name)
 
+    def test_one_that_was_changed_is_as_old_as_it_was(self) -> None:
+        row = fakes.our_trigger(1)
+        row['workflow_input'] |= {
+            'created_at': '2029-05-06T07:08:09.000001+00:00',
+            'active_since': '2029-06-01T02:00:00+02:00',
+            'origin': base.uid(9),
+            'keep': 3,
+            'incremental': True,
+            'full_every': 6,
+        }
+        schedule = models.Schedule.from_trigger(row)
+        self.assertEqual(
+            (
+                utc(2029, 5, 6, 7, 8, 9, 1),
+                utc(2029, 6, 1),
+                base.uid(9),
+                3,
+                6,
+            ),
+            (
+                schedule.created_at,
+                schedule.active_since,
+                schedule.origin,
+                schedule.keep,
+                schedule.full_every,
+            ),
+        )
+
+    def test_what_others_may_have_put_into_the_input_harms_nothing(
+        self,
+    ) -> None:
+        made = utc(2030, 1, 1, 0, 0, 1)
+        values: tuple[object, ...] = (
+            None,
+            '',
+            'x',
+            0,
+            -1,
+            True,
+            1.5,
+            [],
+            {},
+        )
+        for value in values:
+            with self.case(value):
+                schedule = models.Schedule.from_trigger(
+                    fakes.trigger(
+                        1,
+                        workflow_input={
+                            'instance': fakes.INSTANCE,
+                            'name': 'x',
+                            'keep': value,
+                            'full_every': value,
+                            'created_at': value,
+                            'active_since': value,
+                        },
+                    )
+                )
+                self.assertEqual(
+                    (None, None, made, made),
+                    (
+                        schedule.keep,
+                        schedule.full_every,
+                        schedule.created_at,
+                        schedule.active_since,
+                    ),
+                )
+
+    def test_one_that_never_fires_is_disabled(self) -> None:
+        for due, enabled in (
+            ('9999-12-31 23:59:00', False),
+            ('9999-12-31 23:58:00', True),
+            ('2030-01-02 03:00:00', True),
+            (None, True),
+        ):
+            with self.case(due):
+                schedule = models.Schedule.from_trigger(
+                    fakes.our_trigger(1, next_execution_time=due)
+                )
+                self.assertIs(enabled, schedule.enabled)
+                self.assertEqual(
+                    models.parse_time(due) if enabled else None,
+                    schedule.next_execution_time,
+                )
+
+    def test_the_next_times(self) -> None:
+        second, third = utc(2030, 1, 2, 3), utc(2030, 1, 3, 3)
+        odd = utc(2030, 1, 2, 17, 30)
+        for changes, most, expected in (
+            ({}, 1, [second]),
+            ({}, 2, [second, third]),
+            ({'remaining_executions': 1}, 3, [second]),
+            ({'remaining_executions': 2}, 3, [second, third]),
+            # A first time that was chosen.
+            ({'next_execution_time': odd}, 2, [odd, third]),
+            ({'pattern': None}, 3, [second]),
+            ({'pattern': 'of another croniter'}, 3, [second]),
+            ({'next_execution_time': None}, 3, []),
+        ):
+            with self.case(changes, most):
+                schedule = dataclasses.replace(
+                    models.Schedule.from_trigger(fakes.our_trigger(1)),
+                    **changes,
+                )
+                self.assertEqual(expected, schedule.next_times(most))
+
     def test_a_trigger_that_fires_once_has_no_pattern(self) -> None:
         row = fakes.trigger(1, pattern=None, remaining_executions=1)
         schedule = models.Schedule.from_trigger(row)
@@ -283,6 +392,149 @@ class TestScheduleExecution(base.TestCase):
                 )
                 self.assertEqual(expected, run.state_info)
 
+    def test_only_a_run_by_hand_is_manual(self) -> None:
+        origin = '"type": "cron_trigger", "id": "t1"'
+        for more, expected in (('', False), (', "manual": true', True)):
+            with self.case(more):
+                run = models.ScheduleExecution.from_execution(
+                    fakes.execution(
+                        1,
+                        description=f'{{"triggered_by": {{{origin}{more}}}}}',
+                    )
+                )
+                self.assertIs(expected, run.manual)
+                self.assertEqual('t1', run.trigger_id)
+
+
+class TestWithBackup(base.TestCase):
+    """The state of a run's backup at present."""
+
+    @staticmethod
+    def _backup(number: int, **changes: Any) -> models.Backup:
+        return models.Backup.from_trove(fakes.our_backup(number, 1, **changes))
+
+    @staticmethod
+    def _run(**changes: Any) -> models.ScheduleExecution:
+        return models.ScheduleExecution.from_execution(
+            fakes.run_of(5, fakes.our_trigger(1), **changes)
+        )
+
+    def test_one_that_has_ended_tells_its_backup(self) -> None:
+        made = self._backup(6, status='FAILED')
+        output = {
+            'backup_id': made.id,
+            'backup_name': made.name,
+            'backup_status': 'SAVING',
+        }
+        run = self._run(output=output)
+        for backups, status in (
+            ([self._backup(7), made], 'FAILED'),
+            ([self._backup(7)], 'DELETED'),
+            ([], 'DELETED'),
+            (None, None),
+        ):
+            with self.case(backups):
+                self.assertEqual(
+                    dataclasses.replace(run, backup_status=status),
+                    run.with_backup(backups),
+                )
+
+    def test_one_that_has_made_none_tells_none(self) -> None:
+        run = self._run(state='ERROR', output={})
+        self.assertEqual(run, run.with_backup([self._backup(6)]))
+
+    def test_one_that_goes_on_is_known_by_the_label(self) -> None:
+        run = self._run(state='RUNNING', output={})
+        made = self._backup(6, status='BUILDING')
+        for backups, expected in (
+            ([made], made),
+            ([self._backup(4), made], made),
+            # Of the same second as the run.
+            ([self._backup(5)], self._backup(5)),
+            ([self._backup(4)], None),
+            ([self._backup(6, name='by-hand')], None),
+            (
+                [models.Backup.from_trove(fakes.our_backup(6, 2))],
+                None,
+            ),
+            ([], None),
+        ):
+            with self.case(backups):
+                found = run.with_backup(backups)
+                self.assertEqual(
+                    expected and (expected.id, expected.status),
+                    found.backup_id and (found.backup_id, found.backup_status),
+                )
+
+    def test_while_it_is_made_it_goes_on(self) -> None:
+        for status, expected in (
+            ('NEW', True),
+            ('BUILDING', True),
+            ('SAVING', True),
+            ('COMPLETED', False),
+            ('FAILED', False),
+            ('DELETED', False),
+            (None, False),
+        ):
+            with self.case(status):
+                run = dataclasses.replace(self._run(), backup_status=status)
+                self.assertIs(expected, run.backup_goes_on)
+
+
+class TestBackup(base.TestCase):
+    def test_it_is_the_schedules_that_has_named_and_labelled_it(self) -> None:
+        schedule = models.Schedule.from_trigger(fakes.our_trigger(1))
+        for changes, expected in (
+            ({}, True),
+            ({'description': f'[schedule {fakes.schedule_id(1)}]'}, True),
+            ({'instance_id': fakes.OTHER_INSTANCE}, False),
+            ({'name': 'nightly'}, False),
+            ({'name': 'nightly-20300101000000 '}, False),
+            ({'description': None}, False),
+            ({'description': fakes.schedule_id(1)}, False),
+            ({'description': f'[schedule {fakes.schedule_id(2)}]'}, False),
+            (
+                {'description': f'[schedule {fakes.schedule_id(1)}] copy'},
+                False,
+            ),
+        ):
+            with self.case(changes):
+                row: fakes.Row = fakes.our_backup(1, 1) | changes
+                found = models.Backup.from_trove(row)
+                self.assertIs(expected, found.is_of(schedule))
+
+    def test_one_by_a_trigger_of_others_has_the_triggers_id(self) -> None:
+        schedule = models.Schedule.from_trigger(
+            fakes.trigger(1, name=base.uid(11))
+        )
+        changed = dataclasses.replace(
+            models.Schedule.from_trigger(fakes.our_trigger(2)),
+            id=base.uid(11),
+            origin=base.uid(1),
+        )
+        for label, before, after in (
+            (base.uid(1), True, True),
+            (base.uid(11), False, True),
+            (base.uid(2), False, False),
+        ):
+            with self.case(label):
+                made = dataclasses.replace(
+                    models.Backup.from_trove(fakes.our_backup(1, 1)),
+                    description=f'[schedule {label}]',
+                )
+                self.assertIs(before, made.is_of(schedule))
+                self.assertIs(after, made.is_of(changed))
+
+    def test_what_trove_tells(self) -> None:
+        found = models.Backup.from_trove(
+            fakes.our_backup(1, 1, parent_id=base.uid(9))
+        )
+        self.assertEqual(base.uid(9), found.parent_id)
+        self.assertEqual(utc(2030, 1, 1, 0, 0, 1), found.created_at)
+        self.assertIsNone(
+            models.Backup.from_trove(fakes.backup(base.uid(1))).created_at
+        )
+
 
 class TestTriggeredBy(base.TestCase):
     def test_only_mistrals_own_words_count(self) -> None:
@@ -382,32 +634,51 @@ class TestOnly(base.TestCase):
                 self.assertIs(more, str(exc).endswith(', ...'))
 
 
-class TestWorkflowInput(base.TestCase):
-    def test_the_specifications_keys_are_always_there(self) -> None:
-        self.assertEqual(
-            {
-                'instance': 'i',
-                'name': 'n',
-                'description': None,
-                'parent_id': None,
-                'schedule_id': 's',
-            },
-            models.workflow_input(instance='i', name='n', schedule_id='s'),
-        )
-
-    def test_the_others_are_there_when_they_say_something(self) -> None:
-        for extra in (
-            {'incremental': True},
-            {'swift_container': 'dumps'},
-            {'storage_driver': 'swift'},
+class TestRunValues(base.TestCase):
+    def test_it_is_like_a_run_that_the_trigger_starts(self) -> None:
+        for row, params in (
+            (
+                fakes.our_trigger(1),
+                {'env': {'schedule_id': fakes.schedule_id(1)}},
+            ),
+            (fakes.trigger(1), {}),
         ):
-            with self.case(extra):
-                options: dict[str, Any] = extra
-                made = models.workflow_input(
-                    instance='i', name='n', schedule_id='s', **options
+            with self.case(row):
+                schedule = models.Schedule.from_trigger(row)
+                values = models.run_values(schedule)
+                self.assertEqual(
+                    ('trove.backup_create', schedule.input, params),
+                    (
+                        values['workflow_name'],
+                        values['input'],
+                        values['params'],
+                    ),
                 )
-                self.assertEqual(6, len(made))
-                self.assertEqual(made, made | extra)
+                run = models.ScheduleExecution.from_execution(
+                    fakes.execution(1) | values
+                )
+                self.assertEqual(base.uid(1), run.trigger_id)
+                self.assertTrue(run.manual)
+
+    def test_each_has_an_id_of_its_own(self) -> None:
+        schedule = models.Schedule.from_trigger(fakes.our_trigger(1))
+        first, second = (models.run_values(schedule)['id'] for _ in range(2))
+        self.assertTrue(models.is_uuid(first))
+        self.assertNotEqual(first, second)
+
+    def test_its_backup_is_the_schedules_own(self) -> None:
+        """The workflow takes the first UUID in the words for the label."""
+        for name in (base.uid(11), 'by-hand'):
+            with self.case(name):
+                schedule = models.Schedule.from_trigger(
+                    fakes.trigger(1, name=name)
+                )
+                words = models.run_values(schedule)['description']
+                found = re.search(
+                    '[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}', words
+                )
+                assert found is not None
+                self.assertIn(found[0], schedule.labels)
 
 
 class TestValidation(base.TestCase):
@@ -459,14 +730,44 @@ class TestValidation(base.TestCase):
         )
         self.assertLess(len(str(exc)), 200)
 
-    def test_counts(self) -> None:
-        self.assertEqual(1, models.validate_count(1))
-        for count in (0, -1, 2**31):
-            with self.case(count):
-                exc = self.assertRaises(
-                    exceptions.InvalidValueError, models.validate_count, count
-                )
-                self.assertIn(f'not {count}.', str(exc))
+    def test_numbers(self) -> None:
+        for validate, what in (
+            (models.validate_count, 'count'),
+            (models.validate_keep, 'backups to keep'),
+            (models.validate_full_every, 'incremental backups'),
+        ):
+            self.assertEqual(1, validate(1))
+            self.assertEqual(2**31 - 1, validate(2**31 - 1))
+            for number in (0, -1, 2**31):
+                with self.case(what, number):
+                    exc = self.assertRaises(
+                        exceptions.InvalidValueError, validate, number
+                    )
+                    self.assertIn(f'not {number}.', str(exc))
+                    self.assertIn(what, str(exc))
+
+    def test_what_goes_together(self) -> None:
+        """All that is possible, held against the three rules."""
+        for parent, incremental, full_every, keep in itertools.product(
+            (None, base.uid(9)), (False, True), (None, 6), (None, 3)
+        ):
+            refused = (
+                (parent and incremental)
+                or (full_every and not incremental)
+                or (keep and incremental and not full_every)
+            )
+            with self.case(parent, incremental, full_every, keep):
+                try:
+                    models.validate_combination(
+                        parent_id=parent,
+                        incremental=incremental,
+                        full_every=full_every,
+                        keep=keep,
+                    )
+                except exceptions.InvalidValueError:
+                    self.assertTrue(refused)
+                else:
+                    self.assertFalse(refused)
 
 
 class TestParseTime(base.TestCase):

@@ -213,8 +213,12 @@ class TestBackups(TroveTestCase):
         self.assertEqual([BACKUP, base.uid(0xC)], [each.id for each in found])
         self.assertEqual(
             [
-                {'instance_id': fakes.INSTANCE},
-                {'instance_id': fakes.INSTANCE, 'marker': BACKUP},
+                {'instance_id': fakes.INSTANCE, 'limit': '1000'},
+                {
+                    'instance_id': fakes.INSTANCE,
+                    'limit': '1000',
+                    'marker': BACKUP,
+                },
             ],
             [base.query(each) for each in self.sent(base.TROVE)],
         )
@@ -241,6 +245,62 @@ class TestBackups(TroveTestCase):
                 self.assertIn(
                     f'No backup with the name or ID "{text}"', str(exc)
                 )
+
+    def _readings(self, *readings: list[fakes.Row]) -> None:
+        self.http.get(
+            BACKUPS, [{'json': {'backups': rows}} for rows in readings]
+        )
+
+    def test_a_list_is_settled_when_it_is_read_twice_alike(self) -> None:
+        first, second = fakes.backup(BACKUP), fakes.backup(base.uid(0xC))
+        saving = {**second, 'status': 'SAVING'}
+        for readings, expected in (
+            ([[], []], []),
+            ([[first], [first]], [first]),
+            # What changes goes to the front.
+            ([[first, second], [second, first]], [second, first]),
+            (
+                [[first, saving], [second, first], [second, first]],
+                [first, second],
+            ),
+            ([[first], [second, first], [first], [first]], [first]),
+        ):
+            with self.case(readings):
+                self.http.reset_mock()
+                self._readings(*readings)
+                found = self.trove.settled_backups()
+                self.assertEqual(
+                    sorted((each['id'], each['status']) for each in expected),
+                    sorted((each.id, each.status) for each in found),
+                )
+                self.assertEqual(len(readings), len(self._urls()))
+
+    def test_a_list_that_does_not_settle_is_not_given(self) -> None:
+        rows = [fakes.backup(base.uid(number)) for number in range(9)]
+        self._readings(*(rows[:number] for number in range(9)))
+        exc = self.assertRaises(
+            exceptions.ConflictError, self.trove.settled_backups
+        )
+        self.assertIn('keep changing', str(exc))
+        self.assertEqual(5, len(self._urls()))
+
+    def test_a_backup_is_deleted(self) -> None:
+        for status in (202, 404):
+            with self.case(status):
+                self.http.reset_mock()
+                self.http.delete(f'{BACKUPS}/{BACKUP}', status_code=status)
+                self.trove.backup_delete(BACKUP)
+                self.assertEqual([f'{BACKUPS}/{BACKUP}'], self._urls())
+
+    def test_a_backup_that_cannot_be_deleted(self) -> None:
+        for status, expected in (
+            (403, exceptions.AuthorizationError),
+            (422, exceptions.ServiceError),
+            (500, exceptions.ServiceError),
+        ):
+            with self.case(status):
+                self.http.delete(f'{BACKUPS}/{BACKUP}', status_code=status)
+                self.assertRaises(expected, self.trove.backup_delete, BACKUP)
 
 
 class TestFailures(TroveTestCase):

@@ -3,7 +3,7 @@
 """What may come next, without a terminal and without a cloud."""
 
 import argparse
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 import dataclasses
 import io
 import logging
@@ -16,6 +16,9 @@ from cliff import commandmanager
 import testtools
 
 from trove_backup_schedule.osc import completion
+from trove_backup_schedule.osc import declaration
+from trove_backup_schedule.osc import schedule
+from trove_backup_schedule.osc import upkeep
 
 NAMES = {
     'database backup create',
@@ -266,6 +269,106 @@ class ArgumentWordsTests(testtools.TestCase):
         parser = argparse.ArgumentParser()
         parser.add_argument('--pair', nargs=2, metavar=('<a>', '<b>'))
         self.assertEqual({}, self.words('--pair', parser=parser))
+
+
+class ScheduleCommandsTests(testtools.TestCase):
+    """The parsers that the commands on schedules really have."""
+
+    COMMANDS: Mapping[str, Any] = {
+        'apply': declaration.ApplySchedule,
+        'check': upkeep.CheckSchedule,
+        'create': schedule.CreateSchedule,
+        'export': declaration.ExportSchedule,
+        'prune': upkeep.PruneSchedule,
+        'run': upkeep.RunSchedule,
+        'set': schedule.SetSchedule,
+    }
+
+    def words(
+        self,
+        verb: str,
+        *typed: str,
+        text: str = '',
+        values: completion.Values = values,
+    ) -> completion.Words:
+        name = f'database backup schedule {verb}'
+        made = self.COMMANDS[verb](SimpleNamespace(), None)
+        return completion.argument_words(
+            made.get_parser(name), name, typed, text, values
+        )
+
+    def test_schedules(self) -> None:
+        for verb in ('check', 'prune', 'run', 'set'):
+            self.assertEqual(
+                {'daily': '', 'daily at three': ''},
+                self.words(verb, text='d'),
+            )
+
+    def test_schedules_to_check_once_each(self) -> None:
+        self.assertEqual(
+            {'daily at three': ''}, self.words('check', 'daily', text='d')
+        )
+        self.assertEqual({}, self.words('set', 'daily', text='d'))
+
+    def test_instances_and_backups(self) -> None:
+        for verb in ('check', 'create', 'export'):
+            self.assertEqual(
+                {'orders': '', 'customers': ''},
+                self.words(verb, '--instance'),
+            )
+        for verb in ('create', 'set'):
+            self.assertEqual({'monday': ''}, self.words(verb, '--parent'))
+
+    def test_nothing_of_the_cloud_is_a_file_or_a_duration(self) -> None:
+        for typed in (
+            ('apply',),
+            ('export', '--file'),
+            ('check', '--max-age'),
+            ('prune', 'daily', '--keep'),
+        ):
+            words = self.words(*typed, text='d', values=no_values)
+            self.assertEqual({}, words)
+
+    def test_new_options(self) -> None:
+        for typed, options in (
+            (('apply', 'file'), {'--dry-run', '--prune'}),
+            (('prune', 'daily'), {'--dry-run', '--keep'}),
+            (('run', 'daily'), {'--wait'}),
+            (('check', '--all'), {'--instance', '--max-age'}),
+            (('export',), {'--instance', '--file'}),
+        ):
+            words = self.words(*typed, text='--')
+            self.assertEqual(set(), options - set(words))
+
+    def test_what_sets_and_what_removes_exclude_each_other(self) -> None:
+        for option, removal in (
+            ('--keep', '--no-keep'),
+            ('--full-every', '--no-full-every'),
+            ('--description', '--no-description'),
+            ('--count', '--no-count'),
+        ):
+            self.assertNotIn(
+                removal, self.words('set', 'daily', option, '3', text='--no')
+            )
+            words = self.words('set', 'daily', removal, text='--')
+            self.assertNotIn(option, words)
+            self.assertIn('--pattern', words)
+
+    def test_what_a_backup_builds_on_is_one_thing(self) -> None:
+        ways = {
+            '--incremental',
+            '--no-incremental',
+            '--no-parent',
+            '--parent',
+        }
+        words = set(self.words('set', 'daily', text='--'))
+        self.assertEqual(ways, ways & words)
+        for way in ways - {'--parent'}:
+            words = set(self.words('set', 'daily', way, text='--'))
+            self.assertEqual(set(), ways & words)
+
+    def test_what_is_new_has_nothing_to_remove(self) -> None:
+        self.assertEqual({}, self.words('create', 'n', text='--no-'))
 
 
 class AnswersTests(testtools.TestCase):

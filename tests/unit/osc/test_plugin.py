@@ -20,9 +20,15 @@ COMMANDS = {
     'database_backup_execution_delete',
     'database_backup_execution_list',
     'database_backup_execution_show',
+    'database_backup_schedule_apply',
+    'database_backup_schedule_check',
     'database_backup_schedule_create',
     'database_backup_schedule_delete',
+    'database_backup_schedule_export',
     'database_backup_schedule_list',
+    'database_backup_schedule_prune',
+    'database_backup_schedule_run',
+    'database_backup_schedule_set',
     'database_backup_schedule_show',
     'database_backup_workbook_install',
     'database_backup_workbook_show',
@@ -34,7 +40,7 @@ import importlib, pkgutil, sys
 from trove_backup_schedule import osc
 for module in pkgutil.iter_modules(osc.__path__):
     importlib.import_module(f'{osc.__name__}.{module.name}')
-heavy = {'croniter', 'mistralclient', 'troveclient'}
+heavy = {'cron_descriptor', 'croniter', 'mistralclient', 'troveclient'}
 print(sorted(heavy & {name.partition('.')[0] for name in sys.modules}))
 """
 

@@ -1,0 +1,476 @@
+# SPDX-License-Identifier: Apache-2.0
+
+import dataclasses
+import datetime
+import functools
+import json
+from typing import Any
+
+import hypothesis
+from hypothesis import strategies as st
+
+from tests.unit import base
+from tests.unit import fakes
+from trove_backup_schedule import exceptions
+from trove_backup_schedule import models
+from trove_backup_schedule import settings
+
+utc = functools.partial(datetime.datetime, tzinfo=datetime.UTC)
+
+NOW = utc(2030, 1, 1, 2)
+LATER = utc(2030, 1, 20, 12)
+TICK = utc(2030, 1, 1, 3)
+
+NAME = models.TriggerName(
+    name='nightly', instance=fakes.INSTANCE, schedule_id=fakes.schedule_id(1)
+)
+
+
+def chosen(**changes: Any) -> settings.Settings:
+    """Give settings of which nothing but the necessary is chosen."""
+    values = {'name': 'nightly', 'pattern': '0 3 * * *'}
+    return settings.Settings(**values | changes)
+
+
+def schedule(**changes: Any) -> models.Schedule:
+    """Give a schedule made here that fires next at :data:`TICK`."""
+    made = models.Schedule.from_trigger(fakes.our_trigger(1))
+    return dataclasses.replace(made, **{'next_execution_time': TICK} | changes)
+
+
+def stored(values: dict[str, Any]) -> models.Schedule:
+    """Give the schedule that Mistral holds when it was sent a trigger."""
+    first = values['first_execution_time']
+    return models.Schedule.from_trigger(
+        {
+            **fakes.trigger(1),
+            **values,
+            'workflow_input': json.dumps(values['workflow_input']),
+            'next_execution_time': first or f'{TICK:%F %T}',
+        }
+    )
+
+
+class TestSettings(base.TestCase):
+    def test_those_of_a_schedule(self) -> None:
+        found = settings.Settings.of(
+            schedule(
+                description='each night',
+                incremental=True,
+                full_every=6,
+                keep=3,
+                swift_container='dumps',
+                storage_driver='swift',
+                remaining_executions=5,
+                enabled=False,
+            )
+        )
+        self.assertEqual(
+            chosen(
+                description='each night',
+                incremental=True,
+                full_every=6,
+                keep=3,
+                swift_container='dumps',
+                storage_driver='swift',
+                count=5,
+                enabled=False,
+            ),
+            found,
+        )
+        parent = base.uid(9)
+        found = settings.Settings.of(schedule(parent_id=parent))
+        self.assertEqual(chosen(parent_id=parent), found)
+
+
+class TestValidated(base.TestCase):
+    def test_the_normal_form_of_each_is_given(self) -> None:
+        for changes, normal in (
+            ({}, {}),
+            ({'pattern': ' 0  3 * * * '}, {'pattern': '0 3 * * *'}),
+            ({'pattern': '@DAILY'}, {'pattern': '@daily'}),
+            (
+                {'first_time': LATER.replace(second=1)},
+                {'first_time': LATER.replace(minute=1)},
+            ),
+        ):
+            with self.case(changes):
+                given: Any = {**changes}
+                self.assertEqual(normal, settings.validated(given, NOW))
+                # What was given is left as it is.
+                self.assertEqual(changes, given)
+
+    def test_what_is_right_or_not_set_is_left(self) -> None:
+        rights: tuple[dict[str, Any], ...] = (
+            {'name': 'a b'},
+            {'description': 'a b'},
+            {'swift_container': 'dumps'},
+            {'count': 1},
+            {'keep': 1},
+            {'full_every': 1},
+            {'parent_id': 'x'},
+            {'incremental': True},
+            {'storage_driver': 'swift'},
+            {'enabled': False},
+        )
+        for right in rights:
+            with self.case(right):
+                changes: Any = right
+                self.assertEqual(right, settings.validated(changes, NOW))
+        for key in (
+            'description',
+            'parent_id',
+            'full_every',
+            'keep',
+            'swift_container',
+            'storage_driver',
+            'count',
+            'first_time',
+        ):
+            with self.case(key):
+                changes = {key: None}
+                self.assertEqual(changes, settings.validated(changes, NOW))
+
+    def test_what_can_never_be_right(self) -> None:
+        wrongs: tuple[dict[str, Any], ...] = (
+            {'name': ''},
+            {'name': 'a/b'},
+            {'pattern': ''},
+            {'pattern': '* * * * * *'},
+            {'description': ''},
+            {'swift_container': ''},
+            {'count': 0},
+            {'keep': 0},
+            {'full_every': 0},
+            {'first_time': NOW},
+            {'first_time': NOW + datetime.timedelta(seconds=59)},
+        )
+        for wrong in wrongs:
+            with self.case(wrong):
+                changes: Any = wrong
+                self.assertRaises(
+                    exceptions.InvalidValueError,
+                    settings.validated,
+                    changes,
+                    NOW,
+                )
+
+
+class TestValidateTogether(base.TestCase):
+    def test_what_goes_together(self) -> None:
+        for changes in (
+            {},
+            {'parent_id': 'x', 'keep': 3},
+            {'incremental': True},
+            {'incremental': True, 'full_every': 6, 'keep': 3},
+            {'pattern': None, 'enabled': False},
+        ):
+            with self.case(changes):
+                settings.validate_together(chosen(**changes))
+
+    def test_what_stands_against_each_other(self) -> None:
+        for changes, reason in (
+            ({'parent_id': 'x', 'incremental': True}, 'not on both'),
+            ({'full_every': 6}, 'Only an incremental schedule'),
+            ({'incremental': True, 'keep': 3}, '--full-every'),
+            ({'pattern': None}, 'has to be given a pattern first'),
+        ):
+            with self.case(changes):
+                exc = self.assertRaises(
+                    exceptions.InvalidValueError,
+                    settings.validate_together,
+                    chosen(**changes),
+                )
+                self.assertIn(reason, str(exc))
+
+
+class TestTriggerValues(base.TestCase):
+    def test_the_least_that_is_needed(self) -> None:
+        self.assertEqual(
+            {
+                'name': str(NAME),
+                'workflow_name': 'trove.backup_create',
+                'workflow_params': {
+                    'env': {'schedule_id': fakes.schedule_id(1)}
+                },
+                'pattern': '0 3 * * *',
+                'first_execution_time': None,
+                'remaining_executions': None,
+                'workflow_input': {
+                    'instance': fakes.INSTANCE,
+                    'name': 'nightly',
+                    'description': None,
+                    'parent_id': None,
+                    'schedule_id': fakes.schedule_id(1),
+                },
+            },
+            settings.trigger_values(chosen(), NAME),
+        )
+
+    def test_the_input_has_the_others_when_they_say_something(self) -> None:
+        least = settings.trigger_values(chosen(), NAME)['workflow_input']
+        extras: tuple[dict[str, Any], ...] = (
+            {'incremental': True},
+            {'full_every': 6},
+            {'keep': 3},
+            {'swift_container': 'dumps'},
+            {'storage_driver': 'swift'},
+        )
+        for extra in extras:
+            with self.case(extra):
+                made = settings.trigger_values(chosen(**extra), NAME)
+                self.assertEqual(least | extra, made['workflow_input'])
+        created = NOW.replace(microsecond=5)
+        made = settings.trigger_values(
+            chosen(),
+            NAME,
+            created_at=created,
+            active_since=NOW,
+            origin=base.uid(1),
+        )
+        self.assertEqual(
+            least
+            | {
+                'created_at': '2030-01-01T02:00:00.000005+00:00',
+                'active_since': '2030-01-01T02:00:00+00:00',
+                'origin': base.uid(1),
+            },
+            made['workflow_input'],
+        )
+
+    def test_it_is_active_from_its_first_time_on(self) -> None:
+        for enabled, first in (
+            (True, '2030-01-20 12:00'),
+            # It keeps that time for when it is enabled.
+            (False, '9999-12-31 23:59'),
+        ):
+            with self.case(enabled):
+                made = settings.trigger_values(
+                    chosen(first_time=LATER, enabled=enabled),
+                    NAME,
+                    active_since=NOW,
+                )
+                self.assertEqual(first, made['first_execution_time'])
+                self.assertEqual(
+                    LATER.isoformat(), made['workflow_input']['active_since']
+                )
+
+    @base.STEADY
+    @hypothesis.given(
+        st.builds(
+            chosen,
+            name=st.text(min_size=1, max_size=9).filter(str.isprintable),
+            pattern=st.sampled_from(('0 3 * * *', '@weekly')),
+            description=st.none() | st.text(min_size=1, max_size=9),
+            parent_id=st.none() | st.just(base.uid(9)),
+            incremental=st.booleans(),
+            full_every=st.none() | st.integers(1, 9),
+            keep=st.none() | st.integers(1, 9),
+            swift_container=st.none() | st.just('dumps'),
+            storage_driver=st.none() | st.just('swift'),
+            count=st.none() | st.integers(1, 9),
+            enabled=st.booleans(),
+        )
+    )
+    def test_what_was_chosen_is_read_again(
+        self, wanted: settings.Settings
+    ) -> None:
+        name = dataclasses.replace(NAME, name=wanted.name)
+        found = stored(settings.trigger_values(wanted, name))
+        self.assertEqual(wanted, settings.Settings.of(found))
+        self.assertEqual(NAME.schedule_id, found.id)
+        self.assertEqual(NAME.instance, found.instance)
+
+
+class TestSuccessor(base.TestCase):
+    @staticmethod
+    def _changed(
+        current: models.Schedule,
+        now: datetime.datetime = NOW,
+        **changes: Any,
+    ) -> models.Schedule:
+        """Give a schedule as it is after a change."""
+        wanted = dataclasses.replace(settings.Settings.of(current), **changes)
+        return stored(settings.successor(current, wanted, now))
+
+    def test_only_what_is_wanted_changes(self) -> None:
+        current = schedule(
+            description='each night',
+            incremental=True,
+            full_every=6,
+            keep=3,
+            remaining_executions=5,
+        )
+        changed = self._changed(current, keep=4)
+        self.assertEqual(
+            dataclasses.replace(settings.Settings.of(current), keep=4),
+            settings.Settings.of(changed),
+        )
+        for attribute in ('id', 'instance', 'created_at', 'active_since'):
+            with self.case(attribute):
+                self.assertEqual(
+                    getattr(current, attribute), getattr(changed, attribute)
+                )
+        self.assertEqual(2, changed.generation)
+        self.assertEqual(3, self._changed(changed, keep=5).generation)
+
+    def test_a_new_name_is_in_the_name_of_the_trigger(self) -> None:
+        changed = self._changed(schedule(), name='hourly')
+        self.assertEqual(
+            f'trovebackup1:hourly:{fakes.INSTANCE}:{fakes.schedule_id(1)}:2',
+            changed.trigger_name,
+        )
+
+    def test_one_made_by_others_keeps_its_id_and_its_origin(self) -> None:
+        for name, identifier in (
+            (base.uid(11), base.uid(11)),
+            ('by-hand', base.uid(1)),
+        ):
+            with self.case(name):
+                current = models.Schedule.from_trigger(
+                    fakes.trigger(1, name=name)
+                )
+                for generation in (2, 3):
+                    current = self._changed(current, keep=generation)
+                    self.assertEqual(identifier, current.id)
+                    self.assertEqual(base.uid(1), current.origin)
+                    self.assertEqual(generation, current.generation)
+        self.assertIsNone(self._changed(schedule(), keep=3).origin)
+
+    def test_since_when_it_is_active(self) -> None:
+        since = utc(2029, 5, 6)
+        asked: tuple[tuple[dict[str, Any], dict[str, Any], Any], ...] = (
+            ({}, {'keep': 3}, since),
+            ({}, {'name': 'x'}, since),
+            # From the creation of the new trigger on.
+            ({}, {'pattern': '@hourly'}, None),
+            ({}, {'enabled': False}, since),
+            ({'enabled': False}, {'enabled': True}, None),
+            ({'enabled': False}, {'keep': 3}, None),
+            ({}, {'first_time': LATER}, LATER),
+            # A first time that was chosen is still to come.
+            ({'next_execution_time': LATER}, {'keep': 3}, LATER),
+            ({'next_execution_time': LATER}, {'pattern': '@hourly'}, LATER),
+        )
+        for before, changes, expected in asked:
+            with self.case(before, changes):
+                current = schedule(active_since=since, **before)
+                changed = self._changed(current, **changes)
+                self.assertEqual(
+                    expected or changed.created_at, changed.active_since
+                )
+
+    def test_a_change_right_after_a_run_has_begun_is_no_new_beginning(
+        self,
+    ) -> None:
+        since = utc(2029, 5, 6)
+        current = schedule(
+            active_since=since, next_execution_time=utc(2030, 1, 2, 3)
+        )
+        # The run may begin early, and the clocks may differ.
+        for seconds in (-2, 0, 3, 60):
+            with self.case(seconds):
+                changed = self._changed(
+                    current,
+                    TICK + datetime.timedelta(seconds=seconds),
+                    keep=3,
+                )
+                self.assertEqual(since, changed.active_since)
+
+    def test_a_pending_first_time_outlives_being_disabled(self) -> None:
+        current = schedule(next_execution_time=LATER)
+        disabled = self._changed(current, enabled=False)
+        self.assertIsNone(disabled.next_execution_time)
+        changed = self._changed(disabled, keep=3)
+        enabled = self._changed(changed, enabled=True)
+        self.assertEqual(LATER, enabled.next_execution_time)
+        # When that time has passed, the pattern tells the next run.
+        enabled = self._changed(changed, LATER, enabled=True)
+        self.assertEqual(TICK, enabled.next_execution_time)
+
+    def test_a_new_first_time_takes_the_place_of_a_pending_one(self) -> None:
+        sooner = utc(2030, 1, 5)
+        for due in (LATER, NOW + datetime.timedelta(seconds=30)):
+            with self.case(due):
+                changed = self._changed(
+                    schedule(next_execution_time=due), first_time=sooner
+                )
+                self.assertEqual(sooner, changed.next_execution_time)
+
+
+class TestPendingFirstTime(base.TestCase):
+    def _pending(
+        self, now: datetime.datetime = NOW, **changes: Any
+    ) -> datetime.datetime | None:
+        return settings.pending_first_time(schedule(**changes), now)
+
+    def test_the_pattern_alone_says_it(self) -> None:
+        second = datetime.timedelta(seconds=1)
+        for now, due, pattern in (
+            (NOW, TICK, '0 3 * * *'),
+            (TICK - second, TICK, '0 3 * * *'),
+            # It is due, and about to begin.
+            (TICK, TICK, '0 3 * * *'),
+            (TICK + second, TICK, '0 3 * * *'),
+            (TICK + 900 * second, TICK, '0 3 * * *'),
+            # One has begun early, and the next is close.
+            (TICK - 2 * second, utc(2030, 1, 1, 3, 1), '* * * * *'),
+            (TICK - 5 * second, utc(2030, 1, 1, 3, 1), '* * * * *'),
+            (NOW, utc(2030, 2, 1), '0 0 1 * *'),
+            (NOW, utc(2032, 2, 29), '0 0 29 2 *'),
+            (NOW, NOW - second, None),
+        ):
+            with self.case(now, due, pattern):
+                self.assertIsNone(
+                    self._pending(
+                        now, next_execution_time=due, pattern=pattern
+                    )
+                )
+
+    def test_a_time_that_was_chosen(self) -> None:
+        for due, pattern in (
+            (NOW + datetime.timedelta(seconds=66), '0 3 * * *'),
+            (utc(2030, 1, 1, 2, 30), '0 3 * * *'),
+            (LATER, '0 3 * * *'),
+            # It is the pattern's, but not the next.
+            (utc(2030, 1, 5, 3), '0 3 * * *'),
+            (LATER, None),
+        ):
+            with self.case(due, pattern):
+                self.assertEqual(
+                    due,
+                    self._pending(next_execution_time=due, pattern=pattern),
+                )
+
+    def test_a_time_that_is_too_close_to_be_set_again(self) -> None:
+        for seconds in (1, 60, 65):
+            for pattern in ('0 3 * * *', None):
+                with self.case(seconds, pattern):
+                    exc = self.assertRaises(
+                        exceptions.ConflictError,
+                        self._pending,
+                        next_execution_time=NOW
+                        + datetime.timedelta(seconds=seconds),
+                        pattern=pattern,
+                    )
+                    self.assertIn(fakes.schedule_id(1), str(exc))
+                    self.assertIn('at 2030-01-01T02:0', str(exc))
+                    self.assertIn('Try again', str(exc))
+
+    def test_one_that_is_disabled(self) -> None:
+        for since, expected in (
+            (LATER, LATER),
+            (NOW, None),
+            (utc(2029, 5, 6), None),
+            (None, None),
+            (TICK, None),
+        ):
+            with self.case(since):
+                self.assertEqual(
+                    expected,
+                    self._pending(
+                        enabled=False,
+                        next_execution_time=None,
+                        active_since=since,
+                    ),
+                )
