@@ -172,7 +172,13 @@ class BackupSchedules:
         )
         with installation.workflow_needed():
             row = mistral_.trigger_create(
-                settings.trigger_values(wanted, trigger_name)
+                settings.trigger_values(
+                    wanted,
+                    trigger_name,
+                    fires_at=wanted.first_time,
+                    first_time=wanted.first_time,
+                    active_since=wanted.first_time,
+                )
             )
         return models.Schedule.from_trigger(row)
 
@@ -269,6 +275,8 @@ class BackupSchedules:
         mistral_ = self._mistral(mistral_client)
         found = lookup.schedule(mistral_, _id(schedule))
         current = self._current(mistral_, found)
+        if replacement.let_tick_pass(current, _now()):
+            current = self._current(mistral_, current)
         before = settings.Settings.of(current)
         # One of these two takes the place of the other.
         if changes.get('parent_id') is not None:
@@ -281,7 +289,6 @@ class BackupSchedules:
             wanted = self._completed(wanted, current.instance, spread=spread)
         if wanted == before:
             return current
-        replacement.let_tick_pass(current)
         return replacement.replace(
             mistral_, current, settings.successor(current, wanted, _now())
         )
@@ -630,7 +637,8 @@ class BackupSchedules:
             )
             yield found
             # The run gives up before its token does; the backup goes on.
-            if found.ended and not found.backup_goes_on:
+            known = found.backup_status is not None or not found.backup_id
+            if found.ended and known and not found.backup_goes_on:
                 return
             time.sleep(interval)
 

@@ -119,6 +119,20 @@ def _within_calendar(
         yield from times
 
 
+def known_times(
+    pattern: str | None, after: datetime.datetime
+) -> Iterator[datetime.datetime]:
+    """Give the times at which any pattern that Mistral has taken fires.
+
+    :param pattern: None, and what the croniter here does not understand, have
+        no times that are known.
+    :param after: aware; the first time given is later than this.
+    :returns: aware UTC times, in order.
+    """
+    with contextlib.suppress(ValueError, KeyError):
+        yield from next_times(pattern or '', after)
+
+
 def previous_times(
     pattern: str, before: datetime.datetime
 ) -> Iterator[datetime.datetime]:

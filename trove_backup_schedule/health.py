@@ -229,7 +229,7 @@ class _Case:
             return []
         # One that is about to come may have its run already.
         soon = self._now + EARLY
-        first = self._first_time
+        first = self._schedule.first_time
         created_at = self._schedule.created_at or self._since
         found: list[datetime.datetime] = []
         for tick in heapq.merge(
@@ -243,14 +243,6 @@ class _Case:
             if tick not in found[-1:]:
                 found.append(tick)
         return found[::-1]
-
-    @property
-    def _first_time(self) -> datetime.datetime | None:
-        """A first time that was set, which need not fit the pattern."""
-        # Of what is stored there, only such a time is in whole minutes.
-        stored = self._schedule.input.get('active_since') is not None
-        minute = self._since.replace(second=0, microsecond=0)
-        return minute if stored and minute == self._since else None
 
     @functools.cached_property
     def _is_waiting(self) -> bool:
@@ -276,7 +268,7 @@ class _Case:
         return {
             number: tick
             for number, tick in enumerate(self.ticks)
-            if tick > self._since or tick == self._first_time
+            if tick > self._since or tick == self._schedule.first_time
             if not self._is_waiting
         }
 

@@ -40,8 +40,10 @@ def judge_all(
     """
     instances = {each.instance: None for each in schedules}
     bare = list(unscheduled)
-    backups = _backups(trove_, [*instances, *(each.id for each in bare)])
+    # The runs first: a run that ends meanwhile must not look as if its backup
+    # were missing.
     runs = _runs(mistral_, schedules, now)
+    backups = _backups(trove_, [*instances, *(each.id for each in bare)])
     return [
         health.judge(
             each,
@@ -71,7 +73,10 @@ def with_backups(
             _('The present state of the backups is not known: %s'), exc
         )
         return [run.with_backup(None) for run in runs]
-    return [run.with_backup(backups.get(run.instance, ())) for run in runs]
+    return [
+        run.with_backup(backups[run.instance]) if run.instance else run
+        for run in runs
+    ]
 
 
 def _backups(
@@ -102,27 +107,29 @@ def _runs(
     starts = {
         each.trigger_id: health.window_start(each, now) for each in schedules
     }
-    recent = [
-        each for each in schedules if now - starts[each.trigger_id] < _SPAN
-    ]
+    recent = {
+        each.trigger_id: each
+        for each in schedules
+        if now - starts[each.trigger_id] < _SPAN
+    }
     if len(recent) <= _MANY:
-        recent = []
+        recent = {}
     found = {
         each.trigger_id: list(
             lookup.executions_of(mistral_, each, since=starts[each.trigger_id])
         )
         for each in schedules
-        if each not in recent
+        if each.trigger_id not in recent
     }
     if recent:
         # A schedule has its own ID in its runs, or that of its trigger.
         known = {
             key: found.setdefault(each.trigger_id, [])
-            for each in recent
+            for each in recent.values()
             for key in (each.id, each.trigger_id, each.origin)
             if key
         }
-        since = min(starts[each.trigger_id] for each in recent)
+        since = min(starts[key] for key in recent)
         for run in lookup.executions(mistral_, since=since):
             if run.schedule_id in known:
                 known[run.schedule_id].append(run)

@@ -140,10 +140,11 @@ def schedules_in_pages(
         page=page and page + 1,
         sort_keys='workflow_params',
     )
-    for _id, same in itertools.groupby(
+    for schedule_id, same in itertools.groupby(
         _schedules(rows), key=operator.attrgetter('id')
     ):
-        yield max(same, key=_generation)
+        if after is None or schedule_id != after.id:
+            yield max(same, key=_generation)
 
 
 def schedules_of(
@@ -198,15 +199,7 @@ def executions_of(
     ways = [{'description': _has(each)} for each in triggers]
     if schedule.generation > 1:
         ways.append({'params': _params(schedule.id)})
-    runs = heapq.merge(
-        *(
-            _executions(mistral_, marker=marker, page=page, **way, **filters)
-            for way in ways
-        ),
-        key=recency,
-    )
-    for _key, same in itertools.groupby(runs, key=recency):
-        run = next(same)
+    for run in _merged(mistral_, ways, marker=marker, page=page, **filters):
         if run.schedule_id == schedule.id or run.trigger_id in triggers:
             yield dataclasses.replace(run, schedule_id=schedule.id)
 
@@ -223,13 +216,13 @@ def executions_of_gone(
     :param schedule_id: the schedule's ID, or that of its trigger.
     """
     _check_marker(marker)
-    for way in (
+    ways = (
         {'params': _params(schedule_id)},
         {'description': _has(schedule_id)},
-    ):
-        for run in _executions(mistral_, marker=marker, page=page, **way):
-            if run.schedule_id == schedule_id:
-                yield run
+    )
+    for run in _merged(mistral_, ways, marker=marker, page=page):
+        if run.schedule_id == schedule_id:
+            yield run
 
 
 def execution(
@@ -313,6 +306,26 @@ def _executions(
             workflow_name=models.WORKFLOW, marker=marker, page=page, **filters
         ),
     )
+
+
+def _merged(
+    mistral_: mistral.Mistral,
+    ways: Iterable[dict[str, str]],
+    *,
+    marker: str,
+    page: int | None,
+    **filters: str,
+) -> Iterator[models.ScheduleExecution]:
+    """Give the executions that fit any of several filters, each once."""
+    runs = heapq.merge(
+        *(
+            _executions(mistral_, marker=marker, page=page, **way, **filters)
+            for way in ways
+        ),
+        key=recency,
+    )
+    for _key, same in itertools.groupby(runs, key=recency):
+        yield next(same)
 
 
 def _name(schedule: models.Schedule) -> tuple[str, str]:

@@ -18,7 +18,6 @@ Triggers on the workflow that were made by other means (python-troveclient,
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-import contextlib
 import dataclasses
 import datetime
 import itertools
@@ -42,8 +41,11 @@ NAME_PREFIX = 'trovebackup1'
 #: Comes right after every name that starts with :data:`NAME_PREFIX`.
 NAME_PREFIX_END = 'trovebackup2'
 
-#: A trigger's name has 200 characters. The other parts take 88 and the
-#: generation's digits.
+#: Width of the column that Mistral keeps a trigger's name in.
+MAX_TRIGGER_NAME = 200
+
+#: The other parts of a trigger's name take 88 characters and the generation's
+#: digits.
 MAX_NAME_LENGTH = 100
 
 #: Mistral counts in a 32-bit integer.
@@ -106,6 +108,11 @@ class TriggerName:
             )
         )
 
+    def is_possible(self) -> bool:
+        """Tell whether a trigger of this name can be created and read."""
+        text = str(self)
+        return len(text) <= MAX_TRIGGER_NAME and self.parse(text) == self
+
     @classmethod
     def parse(cls, text: str) -> Self | None:
         """Take a trigger's name apart; None if it was not made here."""
@@ -139,6 +146,8 @@ class Schedule:
     :ivar created_at: when the schedule was created, which its trigger may have
         been later.
     :ivar active_since: since when it fires by this pattern.
+    :ivar first_time: what was set for the first run, which need not fit the
+        pattern; None if nothing was.
     :ivar parent_id: the backup that every run builds on, or None.
     :ivar incremental: whether each run builds on an earlier backup.
     :ivar full_every: number of incremental backups after which a full one is
@@ -173,6 +182,7 @@ class Schedule:
     generation: int = 1
     enabled: bool = True
     active_since: datetime.datetime | None = None
+    first_time: datetime.datetime | None = None
     keep: int | None = None
     full_every: int | None = None
     origin: str | None = None
@@ -190,10 +200,8 @@ class Schedule:
         if self.next_execution_time is None:
             return []
         times = [self.next_execution_time]
-        # Mistral may know patterns that the croniter here does not.
-        with contextlib.suppress(ValueError, KeyError):
-            later = cron.next_times(self.pattern or '', times[0])
-            times += itertools.islice(later, most - 1)
+        later = cron.known_times(self.pattern, times[0])
+        times += itertools.islice(later, most - 1)
         return times[: self.remaining_executions]
 
     @property
@@ -253,6 +261,7 @@ class Schedule:
             generation=generation,
             enabled=enabled,
             active_since=_time_in(values, 'active_since') or created_at,
+            first_time=_time_in(values, 'first_time'),
             keep=_count_in(values, 'keep'),
             full_every=_count_in(values, 'full_every'),
             origin=values.get('origin'),
@@ -314,13 +323,14 @@ class ScheduleExecution:
         """
         if backups is None:
             return dataclasses.replace(self, backup_status=None)
-        if not self.ended and self.created_at and self.schedule_id:
+        if not self.ended and self.created_at:
             # It does not tell its backup before it ends.
             found = next(
                 (
                     each
                     for each in backups
-                    if each.label == self.schedule_id
+                    if each.label
+                    and each.label in {self.schedule_id, self.trigger_id}
                     and each.created_at
                     and each.created_at >= self.created_at
                 ),
@@ -494,12 +504,13 @@ def triggered_by(description: object) -> str | None:
 def run_values(schedule: Schedule) -> dict[str, Any]:
     """Put together a run of a schedule that a person starts by hand.
 
-    It is like one that the trigger starts, and names the trigger just so.
+    It is like one that the trigger starts, and names the trigger just so; no
+    other ID may stand before it there.
 
     :returns: the body of a POST to ``/v2/executions``.
     """
     description = {
-        'description': f'Run of the schedule {schedule.id} by hand.',
+        'description': 'Run by hand.',
         'triggered_by': {
             'type': 'cron_trigger',
             'id': schedule.trigger_id,

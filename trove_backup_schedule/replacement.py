@@ -34,18 +34,27 @@ EARLY = datetime.timedelta(seconds=3)
 
 _PAUSE = 0.5
 
+# How often triggers are looked for that somebody else creates meanwhile.
+_ROUNDS = 5
 
-def let_tick_pass(schedule: models.Schedule) -> None:
+
+def let_tick_pass(schedule: models.Schedule, now: datetime.datetime) -> bool:
     """Wait, if Mistral is about to start a run of a schedule or just has.
 
     It is up to two seconds early. A trigger that is created between the run
     and the time that it was for would start another one.
+
+    :param now: aware; the present.
+    :returns: whether it was waited for.
     """
-    if schedule.enabled and schedule.pattern:
-        now = datetime.datetime.now(datetime.UTC)
-        left = next(cron.next_times(schedule.pattern, now)) - now
-        if left < EARLY:
-            time.sleep(left.total_seconds())
+    if not schedule.enabled:
+        return False
+    for tick in cron.known_times(schedule.pattern, now):
+        if tick - now < EARLY:
+            time.sleep((tick - now).total_seconds())
+            return True
+        break
+    return False
 
 
 def replace(
@@ -68,17 +77,14 @@ def replace(
         raise _changed_by_others(current) from exc
     made = models.Schedule.from_trigger(row)
     # The name of a trigger is unique, but two who also change the schedule's
-    # name to different ones don't get into each other's way there. Each then
-    # sees the other here, and gives way.
-    others = [
-        each
-        for each in lookup.carriers(mistral_, made)
-        if each.trigger_id != made.trigger_id
-    ]
-    if any(each.generation >= made.generation for each in others):
+    # name to different ones don't get into each other's way there. Then one
+    # gives way, and never both, or others who tidy up meanwhile might leave
+    # nothing.
+    newest, *others = lookup.carriers(mistral_, made) or [made]
+    if newest.trigger_id != made.trigger_id:
         _delete(mistral_, made)
         raise _changed_by_others(current)
-    retire(mistral_, others, models.parse_time(row.get('created_at')))
+    _tidy(mistral_, made, others)
     return made
 
 
@@ -95,8 +101,7 @@ def repair(
         return None
     newest, *older = found
     if older:
-        row = mistral_.trigger(newest.trigger_id)
-        retire(mistral_, older, models.parse_time(row.get('created_at')))
+        _tidy(mistral_, newest, older)
     return newest
 
 
@@ -105,19 +110,43 @@ def delete(mistral_: mistral.Mistral, schedule: models.Schedule) -> None:
 
     It is looked for more: somebody may just be changing the schedule.
     """
-    found = [schedule]
-    while found:
+    for _round in range(_ROUNDS):
+        found = lookup.carriers(mistral_, schedule)
+        if not found:
+            return
         for each in reversed(found):
             _delete(mistral_, each)
-        found = lookup.carriers(mistral_, schedule)
 
 
-def retire(
+def _tidy(
+    mistral_: mistral.Mistral,
+    newest: models.Schedule,
+    older: list[models.Schedule],
+) -> None:
+    """Delete the triggers that another one has been put in place of.
+
+    The schedule is what the newest says, whether this succeeds or not.
+    """
+    try:
+        row = mistral_.trigger(newest.trigger_id)
+        _retire(mistral_, older, models.parse_time(row.get('created_at')))
+    except exceptions.ScheduleError as exc:
+        LOG.warning(
+            _(
+                'The schedule %(schedule)s still has a cron trigger that was '
+                'replaced, and may run twice until that is deleted, after its '
+                'next run or by the next command on it: %(reason)s'
+            ),
+            {'schedule': newest.id, 'reason': exc},
+        )
+
+
+def _retire(
     mistral_: mistral.Mistral,
     replaced: list[models.Schedule],
     since: datetime.datetime | None,
 ) -> None:
-    """Delete triggers that another one has been put in place of.
+    """Delete triggers, but not while they are needed.
 
     One whose run is due is left until that has begun, for the new one fires
     only from its creation on. One with a run that goes on is left to that
@@ -131,12 +160,11 @@ def retire(
             if time.monotonic() > deadline:
                 LOG.warning(
                     _(
-                        'A run of the schedule %s is due, and Mistral has '
-                        'not started it. The cron trigger %s that was '
-                        'replaced is left to that run.'
+                        'A run of the schedule %(schedule)s is due, and '
+                        'Mistral has not started it. The cron trigger '
+                        '%(trigger)s that was replaced is left to that run.'
                     ),
-                    each.id,
-                    each.trigger_id,
+                    {'schedule': each.id, 'trigger': each.trigger_id},
                 )
                 break
             time.sleep(_PAUSE)

@@ -126,21 +126,26 @@ def trigger_values(
     settings: Settings,
     trigger_name: models.TriggerName,
     *,
+    fires_at: datetime.datetime | None,
+    first_time: datetime.datetime | None,
+    active_since: datetime.datetime | None,
     created_at: datetime.datetime | None = None,
-    active_since: datetime.datetime | None = None,
     origin: str | None = None,
 ) -> dict[str, Any]:
     """Put together the cron trigger for a schedule.
 
     :param trigger_name: with the schedule's instance and ID.
-    :param created_at: aware; when the schedule was created, if not now.
+    :param fires_at: aware; when it fires first, if not when its pattern says.
+    :param first_time: aware; the time that was set for the first run of all.
     :param active_since: aware; since when it has its pattern, if not from now
         on.
+    :param created_at: aware; when the schedule was created, if not now.
     :param origin: ID of the trigger that carried it, if that was made by
         other means.
     :returns: the body of a POST to ``/v2/cron_triggers``.
     """
-    first_time = settings.first_time if settings.enabled else models.NEVER
+    if not settings.enabled:
+        fires_at = models.NEVER
     extras = {
         'incremental': settings.incremental,
         'full_every': settings.full_every,
@@ -148,7 +153,8 @@ def trigger_values(
         'swift_container': settings.swift_container,
         'storage_driver': settings.storage_driver,
         'created_at': _text(created_at),
-        'active_since': _text(settings.first_time or active_since),
+        'active_since': _text(active_since),
+        'first_time': _text(first_time),
         'origin': origin,
     }
     return {
@@ -157,7 +163,7 @@ def trigger_values(
         'workflow_params': models.workflow_params(trigger_name.schedule_id),
         'pattern': settings.pattern,
         'first_execution_time': (
-            f'{first_time:%Y-%m-%d %H:%M}' if first_time else None
+            f'{fires_at:%Y-%m-%d %H:%M}' if fires_at else None
         ),
         'remaining_executions': settings.count,
         # The specification's four keys are always there; the others only when
@@ -184,19 +190,38 @@ def successor(
     :param now: aware; the present.
     :returns: the body of a POST to ``/v2/cron_triggers``.
     :raises ConflictError: as for :func:`pending_first_time`.
+    :raises InvalidValueError: if no trigger made here can carry the schedule,
+        which was made by other means.
     """
-    pending = wanted.first_time or pending_first_time(current, now)
-    same = wanted.pattern == current.pattern and current.enabled
+    trigger_name = models.TriggerName(
+        name=wanted.name,
+        instance=current.instance,
+        schedule_id=current.id,
+        generation=current.generation + 1,
+    )
+    if not trigger_name.is_possible():
+        raise exceptions.InvalidValueError(
+            _(
+                'The schedule %(schedule)s was made by other means, and its '
+                'name or its instance "%(instance)s" is none that can be '
+                'kept here. Give it another name, or create it anew.'
+            )
+            % {'schedule': current.id, 'instance': current.instance}
+        )
+    fires_at = wanted.first_time or pending_first_time(current, now)
+    first_time, active_since = wanted.first_time, wanted.first_time
+    if first_time is None and wanted.pattern == current.pattern:
+        first_time = current.first_time
+        active_since = current.active_since if current.enabled else None
+    elif fires_at is not None and fires_at == current.first_time:
+        first_time = active_since = fires_at
     return trigger_values(
-        dataclasses.replace(wanted, first_time=pending),
-        models.TriggerName(
-            name=wanted.name,
-            instance=current.instance,
-            schedule_id=current.id,
-            generation=current.generation + 1,
-        ),
+        wanted,
+        trigger_name,
+        fires_at=fires_at,
+        first_time=first_time,
+        active_since=active_since,
         created_at=current.created_at,
-        active_since=current.active_since if same else None,
         origin=current.origin if current.ours else current.trigger_id,
     )
 
@@ -212,20 +237,16 @@ def pending_first_time(
     :raises ConflictError: if that time is too close to be set again.
     """
     due = schedule.next_execution_time
-    if not schedule.enabled and schedule.active_since:
-        due = schedule.active_since if schedule.active_since > now else None
+    if not schedule.enabled:
+        due = schedule.first_time
     if due is None or due <= now:
         return None
-    ticks = (
-        cron.next_times(schedule.pattern, now - _EARLY)
-        if schedule.pattern
-        else iter(())
-    )
+    ticks = cron.known_times(schedule.pattern, now - _EARLY)
     if due == next(ticks, None):
         return None
     if due - now > _LEAD:
         return due
-    if due == next(ticks, None):
+    if due == next(ticks, None) or not schedule.enabled:
         return None
     raise exceptions.ConflictError(
         _(

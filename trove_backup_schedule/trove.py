@@ -126,7 +126,7 @@ class Trove:
 
         Trove goes on with it after this.
         """
-        with _requests(), contextlib.suppress(exceptions.NotFoundError):
+        with contextlib.suppress(exceptions.NotFoundError), _requests():
             self._client.backups.delete(backup_id)
 
     def find_backup(self, name_or_id: str) -> models.Backup:
