@@ -372,7 +372,8 @@ class BackupSchedules:
 
         :param schedules: each as for :meth:`schedule_show`; without any,
             those of the instance or, without one, of the project.
-        :param instance: an object with an ``id``, an ID, or a name.
+        :param instance: an object with an ``id``, an ID, or a name. Without
+            any schedule it is judged as such.
         :param all_instances: judge the project's instances without any
             schedule too.
         :param max_age: the age from which on a last good backup is too old,
@@ -387,7 +388,9 @@ class BackupSchedules:
         named = [lookup.schedule(mistral_, _id(each)) for each in schedules]
         found = named or self._schedules(mistral_, instance)
         bare: list[models.Instance] = []
-        if all_instances:
+        if instance is not None and not found:
+            bare.append(self._trove().find_instance(_id(instance)))
+        elif all_instances:
             every = (
                 found
                 if not (named or instance)

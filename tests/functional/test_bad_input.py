@@ -122,7 +122,7 @@ class CreateTests(BadInputTestCase):
                 self.create('--first-time', soon.isoformat()),
             ),
             ('ISO 8601', self.create('--first-time', 'tomorrow')),
-            ('255', self.create('--description', 'x' * 256)),
+            ('207', self.create('--description', 'x' * 208)),
             ('ASCII', self.create('--swift-container', 'a b')),
         )
 

@@ -44,6 +44,8 @@ class _Changes(cliff_columns.FormattableColumn[Any]):
 class ApplySchedule(command.Lister):
     _description = _('Create and change schedules as a file declares them')
 
+    _failed = 0
+
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument(
@@ -73,7 +75,6 @@ class ApplySchedule(command.Lister):
             _read(parsed_args.file), prune=parsed_args.prune
         )
         rows = []
-        failed = 0
         for change in changes:
             result = _('not done') if parsed_args.dry_run else _('done')
             if change.action in {'unchanged', 'left'}:
@@ -84,20 +85,25 @@ class ApplySchedule(command.Lister):
                 except exceptions.ScheduleError as exc:
                     LOG.error('%s', exc)
                     result = _('failed')
-                    failed += 1
+                    self._failed += 1
             rows.append((*_change(change), result))
-        if failed:
-            raise osc_exceptions.CommandError(
+        if self._failed:
+            LOG.error(
                 _(
                     '%(failed)d of %(total)d changes failed. Apply the file '
                     'again when the reasons are gone.'
-                )
-                % {
-                    'failed': failed,
+                ),
+                {
+                    'failed': self._failed,
                     'total': sum(bool(row[-1]) for row in rows),
-                }
+                },
             )
         return _HEADERS, rows
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        """Run the command, and give an exit code of 1 if any change failed."""
+        status: int = super().run(parsed_args)
+        return status or int(self._failed > 0)
 
 
 class ExportSchedule(command.Command):

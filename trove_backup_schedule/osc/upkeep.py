@@ -93,7 +93,11 @@ class RunSchedule(command.ShowOne):
                 % {
                     'id': run.id,
                     'reason': run.state_info
-                    or _('the backup is %s.') % run.backup_status,
+                    or _('it is %(run)s, and the backup is %(backup)s.')
+                    % {
+                        'run': run.state,
+                        'backup': run.backup_status or _('unknown'),
+                    },
                 }
             )
         return run
@@ -197,7 +201,9 @@ class CheckSchedule(command.Lister):
             parsed_args.schedules,
             instance=parsed_args.instance,
             all_instances=parsed_args.all,
-            max_age=health.parse_duration(max_age) if max_age else None,
+            max_age=(
+                None if max_age is None else health.parse_duration(max_age)
+            ),
         )
         self._worst = max(
             (each.verdict for each in found), default=health.Verdict.OK
