@@ -304,6 +304,11 @@ def describe(pattern: str) -> str | None:
             locale_code='en_US', use_24hour_time_format=True, verbose=True
         ),
     ).get_description()
+    # Where it fires all the time, that says enough.
+    if text.startswith('Every '):
+        text = text.removesuffix(', every hour, every day')
+    if text == 'Every hour, every day':
+        text = 'Every hour'
     if on_weekday and every_day:
         text = f'{text.removesuffix(", every day")}, {on_weekday}'
     elif on_weekday:

@@ -531,7 +531,9 @@ def _words(duration: datetime.timedelta) -> str:
         return _('%(count)d days') % {'count': duration // DAY}
     if duration >= 2 * _HOUR:
         return _('%(count)d hours') % {'count': duration // _HOUR}
-    if duration // _MINUTE == 1:
+    if duration < _MINUTE:
+        return _('less than a minute')
+    if duration < 2 * _MINUTE:
         return _('1 minute')
     return _('%(count)d minutes') % {'count': duration // _MINUTE}
 

@@ -400,8 +400,8 @@ class TestDescribe(base.TestCase):
                 '0 9,17 * * 1-5',
                 'At 09:00 and 17:00, every Monday through Friday, UTC',
             ),
-            ('* * * * *', 'Every minute, every hour, every day, UTC'),
-            ('*/15 * * * *', 'Every 15 minutes, every hour, every day, UTC'),
+            ('* * * * *', 'Every minute, UTC'),
+            ('*/15 * * * *', 'Every 15 minutes, UTC'),
             (
                 '*/20 1-3 * * *',
                 'Every 20 minutes, between 01:00 and 03:59, every day, UTC',
@@ -463,7 +463,7 @@ class TestDescribe(base.TestCase):
 
     def test_every_alias_has_words(self) -> None:
         for alias, expected in (
-            ('@hourly', 'Every hour, every day, UTC'),
+            ('@hourly', 'Every hour, UTC'),
             ('@daily', 'At 00:00, every day, UTC'),
             ('@midnight', 'At 00:00, every day, UTC'),
             ('@Weekly', 'At 00:00, every Sunday, UTC'),

@@ -1064,8 +1064,8 @@ class TestParseDuration(base.TestCase):
 class TestWords(base.TestCase):
     def test_ages_are_told_in_the_unit_that_says_enough(self) -> None:
         for age, words in (
-            (0 * SECOND, '0 minutes'),
-            (59 * SECOND, '0 minutes'),
+            (0 * SECOND, 'less than a minute'),
+            (59 * SECOND, 'less than a minute'),
             (MINUTE, '1 minute'),
             (119 * SECOND, '1 minute'),
             (12 * MINUTE, '12 minutes'),
