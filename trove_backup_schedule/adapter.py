@@ -338,6 +338,8 @@ class BackupSchedules:
         :raises NotUniqueError: if several schedules have the name.
         :raises RefusedError: as for :meth:`schedule_show`.
         :raises ConflictError: if the project's backups keep changing.
+        :raises ServiceError: if not all could be deleted; it was tried with
+            each.
         """
         if keep is not None:
             models.validate_keep(keep)
@@ -355,8 +357,16 @@ class BackupSchedules:
         trove_ = self._trove()
         decisions = retention.decide(trove_.settled_backups(), found, keep)
         if not dry_run:
+            failures = []
             for backup in retention.roots(decisions):
-                trove_.backup_delete(backup.id)
+                try:
+                    trove_.backup_delete(backup.id)
+                except exceptions.ScheduleError as exc:
+                    failures.append(f'{backup.id}: {exc}')
+            if failures:
+                raise exceptions.ServiceError(
+                    _('Not all could be deleted. %s') % ' '.join(failures)
+                )
         return decisions
 
     def schedule_check(
@@ -388,9 +398,7 @@ class BackupSchedules:
         named = [lookup.schedule(mistral_, _id(each)) for each in schedules]
         found = named or self._schedules(mistral_, instance)
         bare: list[models.Instance] = []
-        if instance is not None and not found:
-            bare.append(self._trove().find_instance(_id(instance)))
-        elif all_instances:
+        if all_instances:
             every = (
                 found
                 if not (named or instance)
@@ -400,6 +408,8 @@ class BackupSchedules:
             bare = [
                 each for each in self.instance_list() if each.id not in covered
             ]
+        elif instance is not None and not found:
+            bare.append(self._trove().find_instance(_id(instance)))
         return inspection.judge_all(
             mistral_,
             self._trove(),
@@ -431,10 +441,12 @@ class BackupSchedules:
         content = declared.parse(text)
         existing = lookup.schedules(mistral_)
         names = self._instance_ids({each.instance for each in existing})
+        used = {each.parent_id for each in existing}
         wanted = []
         for each in content.schedules:
             instance_id = names(each.instance)
-            if each.parent is not None:
+            # One that is used is left as it is, though it may be gone.
+            if each.parent is not None and each.parent not in used:
                 parent = self._find_parent(each.parent, instance_id)
                 each = dataclasses.replace(each, parent=parent.id)
             wanted.append((instance_id, each))

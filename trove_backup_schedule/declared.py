@@ -316,8 +316,8 @@ def difference(
     :param declared: IDs of the instances and what is declared for them, with
         the ID of the backup as ``parent``.
     :param existing: the schedules that are there.
-    :param prune: delete those that are not declared and were made by this
-        package.
+    :param prune: delete those that are not declared, were made by this
+        package, and could be declared.
     :returns: a change for each declaration in their order, and one for each
         of the other schedules, those made by other means last.
     """
@@ -350,7 +350,7 @@ def difference(
         for number, (instance, declaration) in enumerate(declared)
     ] + [
         Change(
-            action='delete' if prune and schedule.ours else 'left',
+            action='delete' if prune and _is_ours(schedule) else 'left',
             instance=schedule.instance,
             schedule=schedule,
         )
@@ -454,6 +454,18 @@ def _entry(declaration: Declaration) -> dict[str, object]:
     if declaration.first_time is not None:
         entry['first_time'] = declaration.first_time.isoformat()
     return entry
+
+
+def _is_ours(schedule: models.Schedule) -> bool:
+    """Tell whether a schedule may be deleted if a file does not have it."""
+    if not schedule.ours:
+        return False
+    try:
+        of_schedule(schedule, schedule.instance)
+    except exceptions.InvalidValueError:
+        # No file can have it.
+        return False
+    return True
 
 
 def _present(schedule: models.Schedule) -> dict[str, Any]:

@@ -391,11 +391,22 @@ class FileTests(DeclaredTestCase):
         self.add_cloud(
             'cut', workflowv2_endpoint_override=self.serve(respond) + '/v2'
         )
-        message = self.fail_openstack(
-            *(*APPLY, self.file, '--prune'), cloud='cut'
+        outcome = self.run_openstack(
+            *(*APPLY, self.file, '--prune', '-f', 'json'), cloud='cut'
         )
+        message = outcome.failed()
         self.assertIn(parent, message)
         self.assertIn('1 of 5 changes failed', message)
+        self.assertEqual(
+            [
+                ('create', 'first', 'done'),
+                ('create', 'failing', 'failed'),
+                ('change', 'changed', 'done'),
+                ('create', 'last', 'done'),
+                ('delete', 'more', 'done'),
+            ],
+            done(yaml.safe_load(outcome.stdout)),
+        )
         self.assertEqual(
             [('changed', 3), ('first', None), ('last', None)],
             [(each.name, each.keep) for each in self.there()],

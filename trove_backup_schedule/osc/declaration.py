@@ -145,7 +145,8 @@ def _read(file: str) -> str:
     """Give the text of a file, or of standard input."""
     try:
         if file == '-':
-            return sys.stdin.read()
+            # In the form that files have, whatever the terminal's is.
+            return sys.stdin.buffer.read().decode('utf-8')
         return pathlib.Path(file).read_text('utf-8')
     except OSError as exc:
         raise osc_exceptions.CommandError(

@@ -265,7 +265,8 @@ def _given(parsed_args: argparse.Namespace) -> settings.Changes:
         values['first_time'] = cron.parse_time(values['first_time'])
     if values['incremental'] is _Nothing.NOTHING:
         values['incremental'] = False
-        values['full_every'] = values['full_every'] or _Nothing.NOTHING
+        if values['full_every'] is None:
+            values['full_every'] = _Nothing.NOTHING
     given = {
         key: None if value is _Nothing.NOTHING else value
         for key, value in values.items()
