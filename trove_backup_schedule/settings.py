@@ -209,12 +209,14 @@ def successor(
             % {'schedule': current.id, 'instance': current.instance}
         )
     fires_at = wanted.first_time or pending_first_time(current, now)
-    first_time, active_since = wanted.first_time, wanted.first_time
-    if first_time is None and wanted.pattern == current.pattern:
-        first_time = current.first_time
-        active_since = current.active_since if current.enabled else None
-    elif fires_at is not None and fires_at == current.first_time:
+    same = wanted.pattern == current.pattern
+    first_time = current.first_time if same else None
+    active_since = current.active_since if same and current.enabled else None
+    if wanted.first_time or (fires_at and fires_at == current.first_time):
         first_time = active_since = fires_at
+    elif not wanted.enabled:
+        # Mistral forgets it.
+        first_time = first_time or fires_at
     return trigger_values(
         wanted,
         trigger_name,

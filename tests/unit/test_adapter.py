@@ -337,6 +337,7 @@ class TestScheduleCreate(AdapterTestCase):
                 'swift_container': 'dumps',
                 'storage_driver': 'swift',
                 'active_since': '2999-12-31T23:59:00+00:00',
+                'first_time': '2999-12-31T23:59:00+00:00',
             },
             posted['workflow_input'],
         )
@@ -1555,7 +1556,10 @@ class TestScheduleCheck(AdapterTestCase):
             [weekly, nightly], self._checked(['weekly', schedule_id(1)])
         )
         self.assertEqual([nightly, weekly], self._checked(instance='orders'))
-        self.assertEqual([], self._checked(instance='billing'))
+        self.assertEqual(
+            [(None, health.Verdict.CRITICAL)],
+            self._checked(instance='billing'),
+        )
         self.assertRaises(
             exceptions.NotFoundError, self._checked, ['weekly', 'none']
         )
@@ -1566,13 +1570,15 @@ class TestScheduleCheck(AdapterTestCase):
             ([], {}),
             (['weekly'], {}),
             ([], {'instance': 'orders'}),
-            ([], {'instance': 'billing'}),
         ):
             with self.case(names, options):
                 found = self._checked(names, all_instances=True, **options)
                 self.assertEqual(
                     [*self._checked(names, **options), bare], found
                 )
+        self.assertEqual(
+            [bare], self._checked(all_instances=True, instance='billing')
+        )
         self.triggers.append(our_trigger(3, instance=fakes.OTHER_INSTANCE))
         self.assertNotIn(bare, self._checked(all_instances=True))
 
@@ -1754,7 +1760,7 @@ class TestDeclared(AdapterTestCase):
         self.assertRaises(
             exceptions.InvalidValueError,
             self._actions,
-            self._file({'instance': 'billing', 'parent': BACKUP}),
+            self._file({'instance': 'billing', 'parent': 'base'}),
         )
 
     def test_a_first_time_counts_while_it_is_to_come(self) -> None:

@@ -170,6 +170,11 @@ DECLARED: st.SearchStrategy[Wanted] = st.lists(
 )
 
 
+def parsed(text: str) -> list[declared.Declaration]:
+    """Give the schedules that a file declares."""
+    return declared.parse(text).schedules
+
+
 class Cloud:
     """What is there, and what becomes of it by changes."""
 
@@ -238,23 +243,47 @@ class TestParse(base.TestCase):
                     spread=True,
                 ),
             ],
-            declared.parse(FULL),
+            parsed(FULL),
         )
 
     def test_what_is_left_out_is_not_set(self) -> None:
-        self.assertEqual([declaration()], declared.parse(ENTRY))
+        self.assertEqual([declaration()], parsed(ENTRY))
+
+    def test_a_file_may_be_about_one_instance(self) -> None:
+        text = f'instance: orders\n{ENTRY}'
+        content = declared.parse(text)
+        self.assertEqual('orders', content.instance)
+        self.assertEqual([declaration()], content.schedules)
+        self.assertIsNone(declared.parse(ENTRY).instance)
+        again = declared.dump(content.schedules, content.instance)
+        self.assertEqual(content, declared.parse(again))
+
+    def test_it_holds_no_other_instance_then(self) -> None:
+        exc = self.assertRaises(
+            exceptions.InvalidValueError,
+            declared.parse,
+            f'instance: customers\n{ENTRY}',
+        )
+        self.assertIn('another instance than "customers"', str(exc))
+        for value in ('', '7', '[]'):
+            with self.case(value):
+                self.assertRaises(
+                    exceptions.InvalidValueError,
+                    declared.parse,
+                    f'instance: {value}\n{ENTRY}',
+                )
 
     def test_no_schedules_are_a_valid_list(self) -> None:
-        self.assertEqual([], declared.parse('schedules: []'))
+        self.assertEqual([], parsed('schedules: []'))
 
     def test_the_same_schedule_may_be_there_twice(self) -> None:
         entry = ENTRY.removeprefix('schedules:\n')
-        self.assertEqual([declaration()] * 2, declared.parse(ENTRY + entry))
+        self.assertEqual([declaration()] * 2, parsed(ENTRY + entry))
 
     def test_patterns_come_in_their_normal_form(self) -> None:
         for written in ("' 0\t3  * * *'", '"0 3 *  * *"'):
             with self.case(written):
-                found = declared.parse(ENTRY.replace('0 3 * * *', written))
+                found = parsed(ENTRY.replace('0 3 * * *', written))
                 self.assertEqual([declaration()], found)
 
     def test_times_are_read_as_those_of_a_command_are(self) -> None:
@@ -266,7 +295,7 @@ class TestParse(base.TestCase):
             '2030-01-31T08:45:00+05:45',
         ):
             with self.case(written):
-                (found,) = declared.parse(f'{ENTRY}  first_time: {written}\n')
+                (found,) = parsed(f'{ENTRY}  first_time: {written}\n')
                 self.assertEqual(utc(2030, 1, 31, 3), found.first_time)
 
     def test_entries_can_be_merged(self) -> None:
@@ -285,13 +314,13 @@ class TestParse(base.TestCase):
                 declaration(name='weekly'),
                 declaration(name='weekly', keep=7),
             ],
-            declared.parse(text),
+            parsed(text),
         )
 
     def test_texts_that_only_look_like_numbers_are_texts(self) -> None:
         for name in ('010', '1:30', '0x10', '1_0', '2030-01-31', '2030-02-30'):
             with self.case(name):
-                found = declared.parse(ENTRY.replace('nightly', name))
+                found = parsed(ENTRY.replace('nightly', name))
                 self.assertEqual([declaration(name=name)], found)
 
     def test_what_is_no_yaml_is_refused_with_the_line(self) -> None:
@@ -376,7 +405,7 @@ class TestParse(base.TestCase):
             ('swift_container: a b', 'The Swift container'),
             ('first_time: tomorrow', '"tomorrow" is not an ISO 8601 time'),
             ('first_time: 2030-02-30', '"2030-02-30" is not an ISO 8601'),
-            ('spread: true', "so it can't be spread"),
+            ('spread: true', "can't be spread"),
             ('incremental: true\n  parent: a', 'not on both'),
             ('full_every: 6', 'Only an incremental schedule'),
         ):
@@ -416,7 +445,7 @@ class TestParse(base.TestCase):
     def test_any_text_is_read_or_refused(self, text: str) -> None:
         for each in (text, f'schedules: {text}', f'{ENTRY}  keep: {text}'):
             try:
-                declared.parse(each)
+                parsed(each)
             except exceptions.InvalidValueError as exc:
                 self.assertTrue(str(exc))
 
@@ -439,7 +468,7 @@ class TestDump(base.TestCase):
         self.assertEqual(ENTRY, ''.join(_without_comment(text)))
 
     def test_the_keys_have_one_order(self) -> None:
-        text = declared.dump(declared.parse(FULL))
+        text = declared.dump(parsed(FULL))
         expected = FULL.replace(
             '2030-01-31T03:00:00Z', "'2030-01-31T03:00:00+00:00'"
         )
@@ -466,7 +495,7 @@ class TestDump(base.TestCase):
         for space in '\t\n\r\x85\xa0\u2028\u2029\u3000\ufeff':
             with self.case(space):
                 made = declaration(instance=f'a{space}b', parent=f'a{space}')
-                self.assertEqual([made], declared.parse(declared.dump([made])))
+                self.assertEqual([made], parsed(declared.dump([made])))
 
     @base.STEADY
     @hypothesis.given(st.lists(DECLARATIONS, max_size=4), st.randoms())
@@ -474,7 +503,7 @@ class TestDump(base.TestCase):
         self, declarations: list[declared.Declaration], chance: random.Random
     ) -> None:
         text = declared.dump(declarations)
-        found = declared.parse(text)
+        found = parsed(text)
         self.assertCountEqual(declarations, found)
         self.assertEqual(
             sorted(found, key=lambda each: (each.instance, each.name)), found
@@ -780,7 +809,7 @@ class TestDifference(base.TestCase):
             declared.of_schedule(each, each.instance)
             for each in cloud.schedules
         )
-        wanted = [(each.instance, each) for each in declared.parse(text)]
+        wanted = [(each.instance, each) for each in parsed(text)]
         changes = declared.difference(wanted, cloud.schedules, prune=True)
         self.assertEqual(['unchanged'] * len(there), actions(changes))
 

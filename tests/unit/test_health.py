@@ -620,14 +620,10 @@ class TestTrigger(base.TestCase):
             (january(31, 9), [january(31, 9)]),
             (january(31, 3), [january(31, 3)]),
             (january(30, 22), [january(30, 22), january(31, 3)]),
-            # Not a first time, which is in whole minutes, but a change.
-            (january(30, 22, 0, 1), [january(31, 3)]),
         ):
             with self.case(first):
                 schedule = dataclasses.replace(
-                    NIGHTLY,
-                    active_since=first,
-                    input={'active_since': first.isoformat()},
+                    NIGHTLY, active_since=first, first_time=first
                 )
                 self.assertEqual(missed, list(judge([], schedule).missed))
                 events = good(*missed)

@@ -184,6 +184,15 @@ class TestValidateTogether(base.TestCase):
                 self.assertIn(reason, str(exc))
 
 
+def _values(
+    wanted: settings.Settings, name: models.TriggerName = NAME, **given: Any
+) -> dict[str, Any]:
+    """Give the trigger of a schedule that is created."""
+    first = wanted.first_time
+    told = {'fires_at': first, 'first_time': first, 'active_since': first}
+    return settings.trigger_values(wanted, name, **(told | given))
+
+
 class TestTriggerValues(base.TestCase):
     def test_the_least_that_is_needed(self) -> None:
         self.assertEqual(
@@ -204,11 +213,11 @@ class TestTriggerValues(base.TestCase):
                     'schedule_id': fakes.schedule_id(1),
                 },
             },
-            settings.trigger_values(chosen(), NAME),
+            _values(chosen()),
         )
 
     def test_the_input_has_the_others_when_they_say_something(self) -> None:
-        least = settings.trigger_values(chosen(), NAME)['workflow_input']
+        least = _values(chosen())['workflow_input']
         extras: tuple[dict[str, Any], ...] = (
             {'incremental': True},
             {'full_every': 6},
@@ -218,12 +227,11 @@ class TestTriggerValues(base.TestCase):
         )
         for extra in extras:
             with self.case(extra):
-                made = settings.trigger_values(chosen(**extra), NAME)
+                made = _values(chosen(**extra))
                 self.assertEqual(least | extra, made['workflow_input'])
         created = NOW.replace(microsecond=5)
-        made = settings.trigger_values(
+        made = _values(
             chosen(),
-            NAME,
             created_at=created,
             active_since=NOW,
             origin=base.uid(1),
@@ -245,15 +253,12 @@ class TestTriggerValues(base.TestCase):
             (False, '9999-12-31 23:59'),
         ):
             with self.case(enabled):
-                made = settings.trigger_values(
-                    chosen(first_time=LATER, enabled=enabled),
-                    NAME,
-                    active_since=NOW,
-                )
+                made = _values(chosen(first_time=LATER, enabled=enabled))
                 self.assertEqual(first, made['first_execution_time'])
-                self.assertEqual(
-                    LATER.isoformat(), made['workflow_input']['active_since']
-                )
+                for key in ('active_since', 'first_time'):
+                    self.assertEqual(
+                        LATER.isoformat(), made['workflow_input'][key]
+                    )
 
     @base.STEADY
     @hypothesis.given(
@@ -276,7 +281,7 @@ class TestTriggerValues(base.TestCase):
         self, wanted: settings.Settings
     ) -> None:
         name = dataclasses.replace(NAME, name=wanted.name)
-        found = stored(settings.trigger_values(wanted, name))
+        found = stored(_values(wanted, name))
         self.assertEqual(wanted, settings.Settings.of(found))
         self.assertEqual(NAME.schedule_id, found.id)
         self.assertEqual(NAME.instance, found.instance)
@@ -339,6 +344,7 @@ class TestSuccessor(base.TestCase):
 
     def test_since_when_it_is_active(self) -> None:
         since = utc(2029, 5, 6)
+        pending = {'next_execution_time': LATER, 'first_time': LATER}
         asked: tuple[tuple[dict[str, Any], dict[str, Any], Any], ...] = (
             ({}, {'keep': 3}, since),
             ({}, {'name': 'x'}, since),
@@ -349,8 +355,11 @@ class TestSuccessor(base.TestCase):
             ({'enabled': False}, {'keep': 3}, None),
             ({}, {'first_time': LATER}, LATER),
             # A first time that was chosen is still to come.
-            ({'next_execution_time': LATER}, {'keep': 3}, LATER),
-            ({'next_execution_time': LATER}, {'pattern': '@hourly'}, LATER),
+            (pending, {'keep': 3}, LATER),
+            (pending, {'pattern': '@hourly'}, LATER),
+            # Of one made by others it is not known that it is one.
+            ({'next_execution_time': LATER}, {'keep': 3}, since),
+            ({'next_execution_time': LATER}, {'pattern': '@hourly'}, None),
         )
         for before, changes, expected in asked:
             with self.case(before, changes):
@@ -471,6 +480,6 @@ class TestPendingFirstTime(base.TestCase):
                     self._pending(
                         enabled=False,
                         next_execution_time=None,
-                        active_since=since,
+                        first_time=since,
                     ),
                 )
