@@ -115,20 +115,15 @@ def evaluate(
     :raises Exception: whatever the evaluation ends with. It would be the end
         of Mistral's run.
     """
-    functions: dict[str, Callable[[], Any]] = {
-        'now': lambda: now,
-        # Mistral converts the variables to what can't be changed, and this
-        # it does not.
-        'task': lambda: {'result': result},
-        'execution': lambda: {'id': execution_id},
-    }
+    scope = _ROOT.create_child_context()
+    # These become what can't be changed, and a task's result does not.
+    scope['$'] = utils.convert_input_data(context)
+    scope.register_function(lambda: now, name='now')
+    scope.register_function(lambda: {'result': result}, name='task')
+    scope.register_function(lambda: {'id': execution_id}, name='execution')
 
     def value(expression: str) -> Any:
-        scope = _ROOT.create_child_context()
-        scope['$'] = utils.convert_input_data(context)
-        for name, function in functions.items():
-            scope.register_function(function, name=name)
-        return parse(expression).evaluate(context=scope)
+        return parse(expression).evaluate(context=scope.create_child_context())
 
     def inside(part: Any) -> Any:
         if isinstance(part, dict):
@@ -238,7 +233,9 @@ class Run:
         ]
         return all(good for good, _ in results), [each for _, each in results]
 
-    def _result(self, task: Mapping[str, Any], item: Values) -> tuple[bool, Any]:
+    def _result(
+        self, task: Mapping[str, Any], item: Values
+    ) -> tuple[bool, Any]:
         action, _, inline = task['action'].partition(' ')
         given: Any = task.get('input', {})
         if inline:
