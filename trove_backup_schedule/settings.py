@@ -7,6 +7,7 @@ Nothing here talks to a service.
 
 import dataclasses
 import datetime
+import itertools
 from typing import Any, Self, TypedDict
 
 from trove_backup_schedule import cron
@@ -244,11 +245,16 @@ def pending_first_time(
     if due is None or due <= now:
         return None
     ticks = cron.known_times(schedule.pattern, now - _EARLY)
-    if due == next(ticks, None):
+    # One that was chosen stays, though the pattern may say the same by now.
+    if due == next(ticks, None) and due != schedule.first_time:
         return None
     if due - now > _LEAD:
         return due
-    if due == next(ticks, None) or not schedule.enabled:
+    soon = itertools.takewhile(
+        lambda tick: tick <= due,
+        cron.known_times(schedule.pattern, now - _EARLY),
+    )
+    if due in soon or not schedule.enabled:
         return None
     raise exceptions.ConflictError(
         _(

@@ -143,7 +143,6 @@ def evaluate(
 class Run:
     """One run of a workflow, from its start to its end.
 
-    :ivar passed: names of the tasks, as they were run.
     :ivar ends: names of the tasks that nothing followed.
     :ivar context: the variables at the end.
     :ivar failure: why it failed on purpose; None if it succeeded.
@@ -160,7 +159,6 @@ class Run:
         start: str,
         execution_id: str,
     ) -> None:
-        self.passed: list[str] = []
         self.ends: list[str] = []
         self.failure: str | None = None
         defaults = [each for each in workflow['input'] if type(each) is dict]
@@ -198,7 +196,6 @@ class Run:
         task = self._tasks[name]
         if task.keys() - _TASK:
             raise NotImplementedError(f'{name}: {task.keys() - _TASK}')
-        self.passed.append(name)
         self._clock.wait(task.get('wait-before', 0))
         retry = task.get('retry', {'count': 0})
         for left in range(retry['count'], -1, -1):
@@ -253,9 +250,8 @@ class Run:
     def _follower(
         self, clause: str | dict[str, str], result: Any
     ) -> Iterator[str]:
-        (name, condition), *_ = (
-            clause.items() if isinstance(clause, dict) else [(clause, True)]
-        )
+        pairs = clause if isinstance(clause, dict) else {clause: True}
+        ((name, condition),) = pairs.items()
         if self._evaluate(condition, result=result):
             command, _, message = name.partition('(msg=')
             if command == 'fail':

@@ -1529,6 +1529,21 @@ class TestSchedulePrune(AdapterTestCase):
         )
         self.assertEqual(([3, 2, 1], [3]), self._pruned(keep=2))
 
+    def test_one_that_can_not_be_removed_keeps_no_other(self) -> None:
+        stays = fakes.our_backup(3, 1)['id']
+        self.http.delete(f'{base.TROVE}/backups/{stays}', status_code=403)
+        exc = self.assertRaises(
+            exceptions.ServiceError,
+            self.schedules.schedule_prune,
+            'nightly',
+            keep=1,
+        )
+        self.assertIn(stays, str(exc))
+        self.assertEqual(
+            [fakes.our_backup(number, 1)['id'] for number in (4, 1)],
+            self.deleted,
+        )
+
 
 class TestScheduleCheck(AdapterTestCase):
     def setUp(self) -> None:
@@ -2204,6 +2219,25 @@ class TestWithBackups(ExecutionTestCase):
         )
         waited = self.mistral.now - fakes.NOW
         self.assertEqual(datetime.timedelta(seconds=10), waited)
+
+    def test_while_the_state_of_the_backup_is_not_known_it_is_followed(
+        self,
+    ) -> None:
+        self.http.get(f'{base.TROVE}/backups', status_code=500)
+        seen = []
+        (run,) = self.runs(1)
+        for found in self.schedules.execution_follow(run):
+            seen.append(found.backup_status)
+            if len(seen) == 2:
+                self.backups(fakes.our_backup(1, 1))
+        self.assertEqual([None, None, 'COMPLETED'], seen)
+
+    def test_a_run_that_ended_without_a_backup_is_not_followed(self) -> None:
+        (row,) = self.executions
+        row.update(state='ERROR', output={})
+        (run,) = self.runs(1)
+        (found,) = self.schedules.execution_follow(run)
+        self.assertIsNone(found.backup_status)
 
 
 class WorkbookTestCase(AdapterTestCase):

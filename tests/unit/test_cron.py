@@ -542,20 +542,21 @@ class _Meaning:
 
     def __init__(self, words: str) -> None:
         match = re.fullmatch(
-            r'(?P<time>.+?), '
-            r'(?P<every>every day)?'
+            r'(?P<time>.+?)'
+            r'(?P<day>, (?P<every>every day)?'
             r'(?:on day (?P<days>[0-9, and]+) of the month)?'
             r'(?P<last>on the last day of the month)?'
             r'(?: and also )?'
             r'(?:every (?P<weekdays>\w+day\b.*?))?'
-            r'(?:on the (?P<week>\w+) (?P<counted>\w+day) of the month)?'
+            r'(?:on the (?P<week>\w+) (?P<counted>\w+day) of the month)?)?'
             r'(?:, only in (?P<months>.+))?'
             r', UTC',
             words,
         )
         assert match is not None, words
         self.minutes = _minutes(match['time'])
-        self._every = match['every']
+        # What fires all the time does so every day.
+        self._every = match['every'] or not match['day']
         self._last = match['last']
         self._days = set(_numbers(match['days'] or ''))
         self._weekdays = _listed(match['weekdays'], WEEKDAYS)
@@ -620,6 +621,42 @@ def _minutes(text: str) -> list[int]:
         for minute in range(first, last + 1)
         if minute % 60 in within
     ]
+
+
+class TestKnownTimes(base.TestCase):
+    @staticmethod
+    def _first(pattern: str | None) -> list[datetime.datetime]:
+        return list(itertools.islice(cron.known_times(pattern, NOW), 3))
+
+    def test_they_are_the_times_at_which_it_fires(self) -> None:
+        for pattern in ('0 3 * * *', '@Daily', '0 0 29 2 *'):
+            with self.case(pattern):
+                self.assertEqual(
+                    list(itertools.islice(cron.next_times(pattern, NOW), 3)),
+                    self._first(pattern),
+                )
+
+    def test_those_of_patterns_that_are_refused_here_are_known_too(
+        self,
+    ) -> None:
+        second = datetime.timedelta(seconds=1)
+        self.assertEqual(
+            [NOW + number * second for number in (1, 2, 3)],
+            self._first('* * * * * *'),
+        )
+
+    def test_none_are_known_of_what_is_not_understood(self) -> None:
+        for pattern in (None, '', 'x', '@reboot', '0 3 * *', '0 0 31 2 *'):
+            with self.case(pattern):
+                self.assertEqual([], self._first(pattern))
+
+    @base.STEADY
+    @hypothesis.given(st.text(max_size=20))
+    def test_any_text_gives_times_to_come_or_none(self, text: str) -> None:
+        times = self._first(text)
+        self.assertEqual(sorted(times), times)
+        for time in times:
+            self.assertGreater(time, NOW)
 
 
 class TestParseTime(base.TestCase):

@@ -265,7 +265,7 @@ class TestParse(base.TestCase):
             f'instance: customers\n{ENTRY}',
         )
         self.assertIn('another instance than "customers"', str(exc))
-        for value in ('', '7', '[]'):
+        for value in ('', "' '", 'null', '7', '[]'):
             with self.case(value):
                 self.assertRaises(
                     exceptions.InvalidValueError,
@@ -718,6 +718,11 @@ class TestDifference(base.TestCase):
                 changes = difference([], existing[::-1], prune=prune)
                 self.assertEqual(expected, actions(changes))
                 self.assertEqual(existing, [each.schedule for each in changes])
+
+    def test_what_no_file_can_declare_is_never_deleted(self) -> None:
+        there = schedule(1, pattern=None)
+        (change,) = difference([], [there], prune=True)
+        self.assertEqual(('left', there), (change.action, change.schedule))
 
     def test_twins_are_paired_with_their_like_and_then_by_age(self) -> None:
         wanted = [declaration(keep=keep) for keep in (1, 2, 3, 4)]

@@ -466,6 +466,19 @@ class TestWithBackup(base.TestCase):
                     found.backup_id and (found.backup_id, found.backup_status),
                 )
 
+    def test_the_label_may_have_the_id_of_the_trigger(self) -> None:
+        for label, known in (
+            (fakes.schedule_id(1), True),
+            (base.uid(1), True),
+            (fakes.schedule_id(2), False),
+        ):
+            with self.case(label):
+                made = self._backup(6, description=f'[schedule {label}]')
+                found = self._run(state='RUNNING', output={}).with_backup(
+                    [made]
+                )
+                self.assertEqual(made.id if known else None, found.backup_id)
+
     def test_while_it_is_made_it_goes_on(self) -> None:
         for status, expected in (
             ('NEW', True),
@@ -674,10 +687,10 @@ class TestRunValues(base.TestCase):
                     fakes.trigger(1, name=name)
                 )
                 words = models.run_values(schedule)['description']
-                found = re.search(
-                    '[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}', words
+                found = re.findall(
+                    '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}', words
                 )
-                assert found is not None
+                self.assertEqual([schedule.trigger_id], found)
                 self.assertIn(found[0], schedule.labels)
 
 

@@ -560,6 +560,17 @@ class TestLeftHalfWay(ReplacementTestCase):
                 (schedule_id(0), 1), (schedule_id(1), 10), (schedule_id(3), 1)
             )
 
+    def test_the_schedule_of_the_marker_comes_not_again(self) -> None:
+        for maker, (_name, identifier) in MADE.items():
+            self.leave_both(maker, keep=3)
+            self.triggers += [our_trigger(0), our_trigger(3)]
+            for limit in (1, 99):
+                with self.case(maker, limit):
+                    found = self.schedules.schedule_list(
+                        marker=identifier, limit=limit
+                    )
+                    self.assertNotIn(identifier, [each.id for each in found])
+
     def test_the_next_command_on_it_removes_the_older_one(self) -> None:
         for maker, (_name, identifier) in MADE.items():
             for act, known in (
@@ -587,6 +598,7 @@ class TestLeftHalfWay(ReplacementTestCase):
                 )
                 shown = self.schedules.schedule_show(schedule_id(1))
                 self.assertEqual(3, shown.keep)
+                self.assertIn('may run twice', self.log.output)
 
     def test_of_two_of_the_same_generation_one_is_removed(self) -> None:
         for names in (('a', 'b'), ('b', 'a')):
@@ -643,6 +655,31 @@ class TestDelete(ReplacementTestCase):
         with self.before('DELETE', lambda: self.triggers.append(theirs)):
             self.schedules.schedule_delete(schedule_id(1))
         self.assertEqual([], self.triggers)
+
+    def test_the_oldest_goes_first(self) -> None:
+        newest = generation(3)
+        self.triggers[:] = [newest, our_trigger(1), generation(2)]
+        left: list[list[int]] = []
+
+        def look(request: Any) -> None:
+            if request.method == 'DELETE':
+                left.append(self.generations())
+
+        with self._hooked(look):
+            self.schedules.schedule_delete(schedule_id(1))
+        self.assertEqual([[1, 2, 3], [2, 3], [3]], left)
+
+    def test_it_ends_though_somebody_creates_more_and_more(self) -> None:
+        self.begin()
+        numbers = itertools.count(2)
+
+        def more(request: Any) -> None:
+            if request.method == 'DELETE':
+                self.triggers.append(generation(next(numbers)))
+
+        with self._hooked(more):
+            self.schedules.schedule_delete(schedule_id(1))
+        self.assertEqual(replacement._ROUNDS + 2, next(numbers))
 
 
 class TestStoppedAtAnyMoment(ReplacementTestCase):

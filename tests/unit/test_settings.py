@@ -369,6 +369,58 @@ class TestSuccessor(base.TestCase):
                     expected or changed.created_at, changed.active_since
                 )
 
+    def test_the_first_time_is_kept_with_the_pattern(self) -> None:
+        past = utc(2029, 5, 6)
+        asked: tuple[tuple[dict[str, Any], dict[str, Any], Any], ...] = (
+            ({'first_time': past}, {'keep': 3}, past),
+            ({'first_time': past}, {'enabled': False}, past),
+            ({'first_time': past, 'enabled': False}, {'enabled': True}, past),
+            ({'first_time': past}, {'pattern': '@hourly'}, None),
+            ({'first_time': past}, {'first_time': LATER}, LATER),
+            ({}, {'keep': 3}, None),
+            # Mistral forgets when one fires that is disabled.
+            ({'next_execution_time': LATER}, {'enabled': False}, LATER),
+        )
+        for before, changes, expected in asked:
+            with self.case(before, changes):
+                changed = self._changed(schedule(**before), **changes)
+                self.assertEqual(expected, changed.first_time)
+
+    def test_a_pending_first_time_outlives_a_new_pattern(self) -> None:
+        for first in (
+            LATER,
+            # The old pattern would fire just then.
+            utc(2030, 1, 20, 3),
+        ):
+            with self.case(first):
+                changed = self._changed(
+                    schedule(
+                        pattern='0 3 20 * *',
+                        first_time=first,
+                        active_since=first,
+                        next_execution_time=first,
+                    ),
+                    pattern='0 3 1 * *',
+                )
+                self.assertEqual(first, changed.first_time)
+                self.assertEqual(first, changed.next_execution_time)
+
+    def test_a_name_that_no_trigger_can_have_is_refused(self) -> None:
+        for current, changes in (
+            (schedule(), {'name': 'n' * 200}),
+            (schedule(), {'name': 'a\nb'}),
+            (schedule(instance='orders'), {'keep': 3}),
+        ):
+            with self.case(current, changes):
+                exc = self.assertRaises(
+                    exceptions.InvalidValueError,
+                    self._changed,
+                    current,
+                    **changes,
+                )
+                self.assertIn(current.id, str(exc))
+                self.assertIn(f'"{current.instance}"', str(exc))
+
     def test_a_change_right_after_a_run_has_begun_is_no_new_beginning(
         self,
     ) -> None:
@@ -472,7 +524,7 @@ class TestPendingFirstTime(base.TestCase):
             (NOW, None),
             (utc(2029, 5, 6), None),
             (None, None),
-            (TICK, None),
+            (TICK, TICK),
         ):
             with self.case(since):
                 self.assertEqual(
