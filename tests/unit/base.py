@@ -33,7 +33,12 @@ CATALOGUE = {'workflowv2': MISTRAL, 'database': TROVE}
 
 #: The same examples at every run, and nothing kept on the disk.
 STEADY = hypothesis.settings(
-    derandomize=True, database=None, deadline=None, max_examples=100
+    derandomize=True,
+    database=None,
+    deadline=None,
+    max_examples=100,
+    # How fast a machine is, with whatever else it does, is no fault of a test.
+    suppress_health_check=(hypothesis.HealthCheck.too_slow,),
 )
 
 

@@ -873,7 +873,7 @@ class TestPages(base.TestCase):
             (20, 20, 3),
             (21, 20, 3),
             (100, 20, 8),
-            (1100, 1000, 7),
+            (1100, 1000, 26),
         ):
             with self.case(backups, page):
                 cloud = Cloud(*map(row, range(1, backups + 1)))
