@@ -127,6 +127,7 @@ class CreateTests(ScheduleTestCase):
                 'swift_container': 'nightly',
                 'storage_driver': 'swift',
                 'active_since': rounded.isoformat(),
+                'first_time': rounded.isoformat(),
             },
         }
         self.assertEqual(
