@@ -32,6 +32,7 @@ OTHER_LANGUAGE = re.compile('{{|{%')
 _TASK = frozenset(
     {
         'action',
+        'concurrency',
         'input',
         'on-complete',
         'on-error',
@@ -214,10 +215,13 @@ class Run:
             self._clock.wait(retry['delay'])
         self.context = context
         clauses = task.get('on-success' if good else 'on-error', [])
+        followers = list(self._followers(clauses, result))
+        if not (good or followers):
+            # What on-complete leads to does not count.
+            self.failure = f'Failure caused by error in tasks: {name}'
         return [
-            follower
-            for each in [*clauses, *task.get('on-complete', [])]
-            for follower in self._follower(each, result)
+            *followers,
+            *self._followers(task.get('on-complete', []), result),
         ]
 
     def _results(self, task: Mapping[str, Any]) -> tuple[bool, Any]:
@@ -247,14 +251,15 @@ class Run:
         except ActionError as exc:
             return False, str(exc)
 
-    def _follower(
-        self, clause: str | dict[str, str], result: Any
+    def _followers(
+        self, clauses: list[str | dict[str, str]], result: Any
     ) -> Iterator[str]:
-        pairs = clause if isinstance(clause, dict) else {clause: True}
-        ((name, condition),) = pairs.items()
-        if self._evaluate(condition, result=result):
-            command, _, message = name.partition('(msg=')
-            if command == 'fail':
-                self.failure = self._evaluate(message.removesuffix(')'))
-            else:
-                yield name
+        for clause in clauses:
+            pairs = clause if isinstance(clause, dict) else {clause: True}
+            ((name, condition),) = pairs.items()
+            if self._evaluate(condition, result=result):
+                command, _, message = name.partition('(msg=')
+                if command == 'fail':
+                    self.failure = self._evaluate(message.removesuffix(')'))
+                else:
+                    yield name

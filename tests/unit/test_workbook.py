@@ -41,12 +41,23 @@ LABEL = f'[schedule {SCHEDULE_ID}]'
 BUSY = "Instance 'x' is not currently available (BACKUP). (HTTP 422)"
 DOWN = "Instance 'x' is not currently available (SHUTDOWN). (HTTP 422)"
 QUOTA = "Quota exceeded for resources: ['backups']. (HTTP 413)"
+LIMITED = 'This request was rate-limited. (HTTP 413)'
 ERRED = 'The server has erred. (HTTP 500)'
 REFUSED = 'Unable to establish connection to http://trove.example'
 UNKNOWN = 'Resource cannot be found. (HTTP 404)'
 FORBIDDEN = 'Policy does not allow it. (HTTP 403)'
 NO_TRUST = 'Could not find trust: 0a. (HTTP 500)'
-FAULTS = (BUSY, DOWN, QUOTA, ERRED, REFUSED, UNKNOWN, FORBIDDEN, NO_TRUST)
+FAULTS = (
+    BUSY,
+    DOWN,
+    QUOTA,
+    LIMITED,
+    ERRED,
+    REFUSED,
+    UNKNOWN,
+    FORBIDDEN,
+    NO_TRUST,
+)
 
 
 def fault(words: str) -> expressions.ActionError:
@@ -97,7 +108,8 @@ class Cloud:
         self.page = 1000
         self.statuses: Iterator[str] = iter(())
         self.triggers: list[fakes.Row] = []
-        self.executions = [fakes.execution(1)]
+        # The run's own.
+        self.executions = [fakes.execution(1, base.uid(1))]
         self.clock = expressions.Clock(START)
         self.seconds = 2.0
         self.before_page: Callable[[], None] = lambda: None
@@ -187,7 +199,11 @@ class Cloud:
         )
 
     def _executions_list(
-        self, workflow_name: str, description: str, state: str
+        self,
+        workflow_name: str,
+        description: str,
+        state: str,
+        created_at: str,
     ) -> list[fakes.Row]:
         return [
             each
@@ -195,18 +211,24 @@ class Cloud:
             if each['workflow_name'] == workflow_name
             and description.removeprefix('has:') in each['description']
             and each['state'] in state.removeprefix('in:').split(',')
+            and each['created_at'] >= created_at.removeprefix('gte:')
         ]
 
     def _cron_triggers_list(
-        self, workflow_name: str, name: str = '', **values: str
+        self, workflow_name: str, name: str
     ) -> list[fakes.Row]:
         return [
             each
             for each in self.triggers
             if each['workflow_name'] == workflow_name
             and name.removeprefix('has:') in each['name']
-            and values.get('id') in (None, each['id'])
         ]
+
+    def _cron_triggers_get(self, name: str) -> fakes.Row:
+        for each in self.triggers:
+            if name in (each['id'], each['name']):
+                return each
+        raise fault(UNKNOWN)
 
     def _cron_triggers_delete(self, name: str) -> None:
         self.triggers = [each for each in self.triggers if each['id'] != name]
@@ -296,11 +318,13 @@ class TestDefinition(base.TestCase):
                 self.assertIn('finish', reachable(name))
                 self.assertEqual(
                     name == 'finish',
-                    not followers(task, 'on-success', 'on-complete')
+                    not followers(task, 'on-success')
                     & TASKS.keys(),
                 )
                 if task['action'] != 'std.noop':
-                    self.assertTrue(followers(task, 'on-error', 'on-complete'))
+                    # To Mistral what on-complete leads to is no answer to
+                    # a failure.
+                    self.assertTrue(followers(task, 'on-error'))
 
     def test_mistral_finds_and_parses_every_expression(self) -> None:
         for each in expressions.texts(WORKBOOK):
@@ -493,6 +517,7 @@ class TestLabel(base.TestCase):
 class TestInput(base.TestCase):
     def _input(self, **values: Any) -> dict[str, Any]:
         cloud = Cloud()
+        cloud.executions = [fakes.execution(1)]
         run(cloud, **values)
         (given,) = cloud.inputs('trove.backups_create')
         return given
@@ -578,6 +603,21 @@ class TestBeginning(base.TestCase):
                 )
                 self.assertEqual([], self.cloud.inputs('trove.backups_list'))
 
+    def test_trove_limits_the_requests_of_a_minute_only(self) -> None:
+        self.cloud.expect('trove.backups_create', *[fault(LIMITED)] * 20)
+        done = run(self.cloud)
+        self.assertEqual('Backup complete', done.output['status'])
+        self.assertEqual([], self.cloud.inputs('trove.backups_list'))
+
+    def test_a_parent_that_may_be_gone_is_named(self) -> None:
+        self.cloud.expect('trove.backups_create', fault(UNKNOWN))
+        done = run(self.cloud, parent_id=base.uid(7))
+        self.assertEqual(
+            'The backup could not be started; its parent '
+            f'{base.uid(7)} may be gone. Trove says: {UNKNOWN}',
+            done.failure,
+        )
+
     def test_the_quota_is_told_in_plain_words(self) -> None:
         self.assertEqual(
             "The backup could not be started, for the project's quota of "
@@ -605,7 +645,7 @@ class TestBeginning(base.TestCase):
         self.assertEqual(10, len(self.cloud.inputs('trove.backups_create')))
 
     def test_the_same_without_a_list_of_backups(self) -> None:
-        self.cloud.expect('trove.backups_list', *[fault(REFUSED)] * 10)
+        self.cloud.expect('trove.backups_list', *[fault(REFUSED)] * 110)
         self.assertEqual(
             f'The backup could not be started. {ERRED}',
             self._fails(*[ERRED] * 10),
@@ -803,7 +843,13 @@ class TestParent(base.TestCase):
         self.assertEqual(base.uid(1), given['parent_id'])
 
     def test_without_a_list_a_full_one_is_made(self) -> None:
-        for words, most in ((FORBIDDEN, 1), (ERRED, 6), (REFUSED, 6)):
+        for words, most in (
+            (FORBIDDEN, 1),
+            (NO_TRUST, 1),
+            (ERRED, 50),
+            (REFUSED, 50),
+            (LIMITED, 50),
+        ):
             with self.case(words):
                 cloud = Cloud(row(1))
                 cloud.expect('trove.backups_list', *[fault(words)] * most)
@@ -811,13 +857,19 @@ class TestParent(base.TestCase):
                 self.assertEqual('Backup complete', done.output['status'])
                 (given,) = cloud.inputs('trove.backups_create')
                 self.assertNotIn('parent_id', given)
+                self.assertLess(
+                    cloud.clock.now - START, datetime.timedelta(minutes=12)
+                )
 
     def test_a_fault_that_passes_does_not_matter(self) -> None:
-        cloud = Cloud(row(1))
-        cloud.expect('trove.backups_list', *[fault(ERRED)] * 5)
-        run(cloud, full_every=2)
-        (given,) = cloud.inputs('trove.backups_create')
-        self.assertEqual(base.uid(1), given['parent_id'])
+        # A backup that goes while Mistral stores a page is one.
+        for words in (ERRED, LIMITED, UNKNOWN):
+            with self.case(words):
+                cloud = Cloud(row(1))
+                cloud.expect('trove.backups_list', *[fault(words)] * 30)
+                run(cloud, full_every=2)
+                (given,) = cloud.inputs('trove.backups_create')
+                self.assertEqual(base.uid(1), given['parent_id'])
 
 
 #: The workflow up to where all backups are read or the reading has failed.
@@ -867,24 +919,48 @@ class TestPages(base.TestCase):
     def test_no_more_is_asked_for_than_needed(self) -> None:
         for backups, page, most in (
             (0, 1000, 1),
-            (1, 1000, 3),
-            (5, 1000, 3),
-            (20, 1000, 3),
-            (20, 20, 3),
+            (1, 1000, 2),
+            (5, 1000, 2),
+            (25, 1000, 2),
+            (26, 1000, 3),
+            (20, 20, 2),
             (21, 20, 3),
             (100, 20, 8),
-            (1100, 1000, 26),
+            (1100, 1000, 56),
         ):
             with self.case(backups, page):
                 cloud = Cloud(*map(row, range(1, backups + 1)))
                 cloud.page = page
                 self.assertEqual(backups, len(read(cloud) or {}))
-                self.assertEqual(most, len(cloud.asked))
+                self.assertEqual(most, len(cloud.inputs('trove.backups_list')))
+
+    def test_no_more_is_read_than_a_run_can_hold(self) -> None:
+        largest = {
+            'id': base.uid(1),
+            'parent_id': base.uid(2),
+            'status': 'DELETE_FAILED',
+            'created': text(START),
+            'own': False,
+        }
+        variables = {
+            'schedule_id': SCHEDULE_ID,
+            'origin': None,
+            'began': START.timestamp(),
+            'backup_id': None,
+            'rows': [largest] * 4001,
+            'page': [],
+            'offset': 25,
+            'newest': None,
+            'since': None,
+        }
+        variables = published('backups_read', variables, [row(1)] * 25)
+        self.assertEqual('late', variables['step'])
+        self.assertLess(sys.getsizeof(str(variables)), 1024 * 1024)
 
     def test_a_page_is_never_too_large_for_mistral(self) -> None:
         cloud = Cloud()
         read(cloud)
-        ((_, asked),) = cloud.asked
+        (asked,) = cloud.inputs('trove.backups_list')
         # In one wide character, all of a text takes four bytes for each.
         wide = '\N{CRESCENT MOON}' * 255
         largest = row(1, name=wide, description=wide, parent=1) | {
@@ -931,7 +1007,7 @@ class TestPages(base.TestCase):
                 more = iter(range(100, 100 + new))
 
                 def add(cloud: Cloud = cloud, more: Any = more) -> None:
-                    if cloud.asked[1:]:
+                    if cloud.inputs('trove.backups_list')[1:]:
                         for number in more:
                             cloud.put(row(number))
 
@@ -946,7 +1022,7 @@ class TestPages(base.TestCase):
         cloud.page = 20
 
         def delete() -> None:
-            if len(cloud.asked) == 2:
+            if len(cloud.inputs('trove.backups_list')) == 2:
                 cloud.backups = [row(1)]
 
         cloud.before_page = delete
@@ -961,14 +1037,22 @@ class TestPages(base.TestCase):
 
         cloud.before_page = delete
         self.assertIsNone(read(cloud))
-        self.assertEqual(8, len(cloud.asked))
+        self.assertEqual(8, len(cloud.inputs('trove.backups_list')))
 
     def test_a_list_that_takes_too_long_is_given_up(self) -> None:
         cloud = Cloud(*map(row, range(1, 500)))
         cloud.page = 20
-        cloud.seconds = 300
+        cloud.seconds = 200
         self.assertIsNone(read(cloud))
-        self.assertEqual(12, len(cloud.asked))
+        self.assertEqual(2, len(cloud.inputs('trove.backups_list')))
+        # Where the backup is there already, only the token sets an end.
+        cloud = Cloud(*map(row, range(1, 500)))
+        cloud.page = 20
+        cloud.seconds = 200
+        done = run(cloud, keep=1)
+        self.assertEqual([], cloud.deleted())
+        self.assertIn('too long', done.output['retention'])
+        self.assertLess(cloud.clock.now - START, LIFE)
 
     def test_odd_rows_are_no_hindrance(self) -> None:
         odd = row(1, name=None, description=7)
@@ -1037,6 +1121,7 @@ def removal(
         'origin': None,
         'keep': keep,
         'began': START.timestamp(),
+        'backup_id': base.uid(1),
     }
     variables = published('retention', variables)
     variables = published(
@@ -1055,7 +1140,7 @@ class TestRetention(base.TestCase):
         cloud = Cloud(*map(row, (1, 2, 3)))
         done = run(cloud, keep=2)
         # The newest of the two is the one just made.
-        self.assertEqual([base.uid(2), base.uid(1)], cloud.deleted())
+        self.assertEqual({base.uid(1), base.uid(2)}, {*cloud.deleted()})
         self.assertEqual('Backup complete', done.output['status'])
         self.assertEqual({base.uid(1), base.uid(2)}, {*done.output['removed']})
         self.assertIsNone(done.output['retention'])
@@ -1068,13 +1153,14 @@ class TestRetention(base.TestCase):
                 self.assertEqual([], cloud.deleted())
                 self.assertEqual([], cloud.inputs('trove.backups_list'))
 
-    def test_all_backups_of_the_project_are_read(self) -> None:
-        elsewhere = {'instance_id': fakes.OTHER_INSTANCE, 'name': 'by-hand'}
-        cloud = Cloud(row(1), row(2), row(3, parent=1, **elsewhere))
+    def test_only_those_of_the_instance_are_read(self) -> None:
+        # Each that is listed costs Mistral a request of its own.
+        elsewhere = {'instance_id': fakes.OTHER_INSTANCE}
+        cloud = Cloud(row(1), row(2, **elsewhere), row(3, **elsewhere))
         done = run(cloud, keep=1)
         for asked in cloud.inputs('trove.backups_list'):
-            self.assertNotIn('instance_id', asked)
-        self.assertEqual([base.uid(2)], done.output['removed'])
+            self.assertEqual(fakes.INSTANCE, asked['instance_id'])
+        self.assertEqual([base.uid(1)], done.output['removed'])
 
     def test_both_kinds_of_reading_go_together(self) -> None:
         cloud = Cloud(row(1), row(2), row(3, parent=2))
@@ -1089,13 +1175,45 @@ class TestRetention(base.TestCase):
         self.assertEqual({base.uid(1), base.uid(4)}, {*cloud.deleted()})
         self.assertEqual(4, len(done.output['removed']))
 
-    def test_what_goes_wrong_is_told_and_fails_nothing(self) -> None:
-        running = (
-            'Backup 1 cannot be deleted because it is running. (HTTP 422)'
+    RUNNING = 'Backup 1 cannot be deleted because it is running. (HTTP 422)'
+
+    def test_what_is_gone_already_is_removed(self) -> None:
+        cloud = Cloud(*map(row, (1, 2, 3)))
+        cloud.expect(
+            'trove.backups_delete', None, fault(UNKNOWN), fault(UNKNOWN)
         )
+        done = run(cloud, keep=1)
+        self.assertEqual(
+            {base.uid(number) for number in (1, 2, 3)},
+            {*done.output['removed']},
+        )
+        self.assertIsNone(done.output['retention'])
+
+    def test_what_has_gone_is_told_where_something_has_not(self) -> None:
+        cloud = Cloud(row(1), row(2, parent=1), row(3), row(4))
+
+        def act(action: str, values: expressions.Values) -> Any:
+            result = cloud.act(action, values)
+            if values.get('backup') == base.uid(3):
+                raise fault(self.RUNNING)
+            if values.get('backup') == base.uid(4):
+                raise fault(UNKNOWN)
+            return result
+
+        done = run(cloud, act, keep=1)
+        self.assertEqual(
+            {base.uid(number) for number in (1, 2, 4)},
+            {*done.output['removed']},
+        )
+        self.assertEqual(
+            f'Old backups could not be removed, or not all. {self.RUNNING}',
+            done.output['retention'],
+        )
+
+    def test_what_goes_wrong_is_told_and_fails_nothing(self) -> None:
         for action, words in (
             ('trove.backups_list', FORBIDDEN),
-            ('trove.backups_delete', running),
+            ('trove.backups_delete', self.RUNNING),
         ):
             with self.case(action):
                 cloud = Cloud(*map(row, (1, 2, 3)))
@@ -1113,8 +1231,10 @@ class TestRetention(base.TestCase):
             with self.case(words):
                 cloud = Cloud(*map(row, range(1, 60)))
                 cloud.page = 20
-                whole = cloud.act('trove.backups_list', {})
-                cloud.expect('trove.backups_list', whole, *[fault(words)] * 6)
+                page = {'instance_id': fakes.INSTANCE}
+                whole = cloud.act('trove.backups_list', page)
+                faults = [fault(words)] * 50
+                cloud.expect('trove.backups_list', whole, *faults)
                 done = run(cloud, keep=1)
                 self.assertEqual([], cloud.deleted())
                 self.assertIn(words, done.output['retention'])
@@ -1140,6 +1260,10 @@ class TestRetention(base.TestCase):
     def test_the_rules_are_those_of_the_client(
         self, backups: list[models.Backup], keep: int
     ) -> None:
+        # It reads those of the instance only.
+        backups = [
+            each for each in backups if each.instance_id == fakes.INSTANCE
+        ]
         decisions = retention.decide(backups, test_retention.SCHEDULE, keep)
         removed = {each.backup.id for each in decisions if each.remove}
         roots = {each.id for each in retention.roots(decisions)}
@@ -1149,7 +1273,10 @@ class TestRetention(base.TestCase):
 
 
 def carrier(
-    number: int, generation: int, schedule_id: str = SCHEDULE_ID
+    number: int,
+    generation: int,
+    schedule_id: str = SCHEDULE_ID,
+    **changes: Any,
 ) -> fakes.Row:
     """Give a trigger made here that carries the schedule, or another."""
     name = models.TriggerName(
@@ -1158,7 +1285,143 @@ def carrier(
         schedule_id=schedule_id,
         generation=generation,
     )
-    return fakes.trigger(number, name=str(name))
+    return fakes.trigger(number, name=str(name), **changes)
+
+
+#: A time at which a disabled schedule fires.
+NEVER = f'{models.NEVER:%Y-%m-%d %H:%M:%S}'
+
+
+class TestReplaced(base.TestCase):
+    """What a run does whose trigger was replaced."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.cloud = Cloud(*map(row, (1, 2, 3)))
+
+    def _run(self, newer: fakes.Row | None, **values: Any) -> expressions.Run:
+        self.cloud.triggers = [carrier(1, 1), *([newer] if newer else [])]
+        return run(self.cloud, **values)
+
+    def _stands_down(self, newer: fakes.Row | None, **values: Any) -> bool:
+        done = self._run(newer, **values)
+        begun = bool(self.cloud.inputs('trove.backups_create'))
+        self.assertEqual(begun, done.failure is None)
+        if not begun:
+            self.assertEqual([], self.cloud.deleted())
+            self.assertIn('Nothing was done', str(done.failure))
+            self.assertNotIn('\n', str(done.failure))
+        return not begun
+
+    def test_it_does_nothing_long_after_the_change(self) -> None:
+        for created_at, expected in (
+            ('2030-01-01 01:59:59', True),
+            ('2030-01-01 02:00:00', False),
+            # It may be a late run, for a time before the change.
+            ('2030-01-01 02:59:00', False),
+            ('2030-01-01 03:00:01', False),
+            (None, False),
+        ):
+            with self.case(created_at):
+                self.cloud = Cloud()
+                newer = carrier(2, 2, created_at=created_at)
+                self.assertEqual(expected, self._stands_down(newer))
+
+    def test_it_does_nothing_while_the_schedule_is_disabled(self) -> None:
+        newer = carrier(
+            2,
+            2,
+            next_execution_time=NEVER,
+            created_at='2030-01-01 02:59:00',
+        )
+        self.assertTrue(self._stands_down(newer, full_every=2))
+        # Its own trigger goes, that it may not do so again.
+        self.assertEqual([newer], self.cloud.triggers)
+
+    def test_it_removes_nothing(self) -> None:
+        # What is to be kept may just have been changed.
+        newer = carrier(2, 2, created_at='2030-01-01 02:59:00')
+        done = self._run(newer, keep=1)
+        self.assertEqual('Backup complete', done.output['status'])
+        self.assertEqual([], self.cloud.deleted())
+        self.assertIsNone(done.output['retention'])
+
+    def test_a_change_during_the_run_counts_too(self) -> None:
+        self.cloud.triggers = [carrier(1, 1)]
+
+        def change() -> None:
+            self.cloud.triggers = [carrier(1, 1), carrier(2, 2)]
+
+        def act(action: str, values: expressions.Values) -> Any:
+            if action == 'trove.backups_get':
+                change()
+            return self.cloud.act(action, values)
+
+        done = run(self.cloud, act, keep=1)
+        self.assertEqual('Backup complete', done.output['status'])
+        self.assertEqual([], self.cloud.deleted())
+
+    def test_a_run_of_the_newest_goes_on(self) -> None:
+        for newer, number in (
+            (None, 1),
+            (carrier(2, 2), 2),
+            # A person has started it.
+            (carrier(2, 2, next_execution_time=NEVER), 2),
+            (carrier(2, 2, fakes.schedule_id(2)), 1),
+        ):
+            with self.case(newer, number):
+                self.cloud = Cloud(row(1))
+                self.cloud.executions = [fakes.execution(1, base.uid(number))]
+                self.assertFalse(self._stands_down(newer, keep=1))
+                self.assertEqual([base.uid(1)], self.cloud.deleted())
+
+    def test_a_run_that_tells_no_trigger_goes_on(self) -> None:
+        self.cloud.executions = [fakes.execution(1)]
+        newer = carrier(2, 2, next_execution_time=NEVER)
+        self.assertFalse(self._stands_down(newer))
+
+    def test_the_last_run_of_a_schedule_removes_what_is_too_much(self) -> None:
+        done = run(self.cloud, keep=1)
+        self.assertEqual(3, len(done.output['removed']))
+
+    def test_one_whose_trigger_is_gone_removes_nothing(self) -> None:
+        self.cloud.triggers = [carrier(2, 2)]
+        done = run(self.cloud, keep=1)
+        self.assertEqual('Nothing', str(done.failure)[:7])
+        for each in self.cloud.triggers:
+            each['created_at'] = '2030-01-01 02:59:00'
+        done = run(self.cloud, keep=1)
+        self.assertEqual('Backup complete', done.output['status'])
+        self.assertEqual([], self.cloud.deleted())
+
+    def test_what_was_made_by_other_means_is_replaced_too(self) -> None:
+        self.cloud.triggers = [
+            fakes.trigger(1),
+            carrier(2, 2, base.uid(1), next_execution_time=NEVER),
+        ]
+        self.cloud.executions = [fakes.execution(1, base.uid(1))]
+        done = run(self.cloud, schedule_id=None)
+        self.assertIn('Nothing was done', str(done.failure))
+
+    def test_a_fault_of_mistral_loses_no_backup(self) -> None:
+        newer = carrier(2, 2, next_execution_time=NEVER)
+        self.cloud.expect('mistral.cron_triggers_list', fault(ERRED))
+        self.assertFalse(self._stands_down(newer))
+
+    def test_nothing_is_removed_if_a_change_can_not_be_ruled_out(
+        self,
+    ) -> None:
+        self.cloud.expect(
+            'mistral.cron_triggers_list', [carrier(1, 1)], fault(ERRED)
+        )
+        done = self._run(None, keep=1)
+        self.assertEqual('Backup complete', done.output['status'])
+        self.assertEqual([], self.cloud.deleted())
+        self.assertEqual(
+            'Old backups could not be removed, or not all. The cron triggers '
+            'of the schedule could not be read.',
+            done.output['retention'],
+        )
 
 
 class TestTidy(base.TestCase):
@@ -1166,6 +1429,7 @@ class TestTidy(base.TestCase):
         """Give the numbers of the triggers that a run deletes."""
         cloud = Cloud()
         cloud.triggers = [*triggers]
+        cloud.executions = [fakes.execution(1)]
         run(cloud, **values)
         left = [each['id'] for each in cloud.triggers]
         numbers = [int(each['id'][-12:], 16) for each in triggers]
@@ -1217,10 +1481,23 @@ class TestTidy(base.TestCase):
             with self.case(other):
                 self.assertEqual([], self._gone(other, carrier(2, 2)))
 
-    def test_a_run_of_something_else_looks_for_none(self) -> None:
-        cloud = Cloud()
-        run(cloud, schedule_id=None, origin=base.uid(1))
-        self.assertEqual([], cloud.inputs('mistral.cron_triggers_list'))
+    def test_an_origin_that_is_gone_is_no_hindrance(self) -> None:
+        values = {'origin': base.uid(1)}
+        self.assertEqual([], self._gone(carrier(2, 2), **values))
+
+    def test_an_origin_of_another_workflow_is_left_alone(self) -> None:
+        other = fakes.trigger(1, workflow_name='mine')
+        values = {'origin': base.uid(1)}
+        self.assertEqual([], self._gone(other, carrier(2, 2), **values))
+
+    def test_a_deleted_schedule_leaves_its_origin_alone(self) -> None:
+        origin = fakes.trigger(1)
+        self.assertEqual([], self._gone(origin, origin=base.uid(1)))
+
+    def test_a_run_of_something_else_removes_none(self) -> None:
+        origin = fakes.trigger(1)
+        values = {'schedule_id': None, 'origin': base.uid(1)}
+        self.assertEqual([], self._gone(origin, carrier(2, 2), **values))
 
     def test_the_run_of_another_keeps_its_trigger(self) -> None:
         for number, state, kept in (
@@ -1242,15 +1519,32 @@ class TestTidy(base.TestCase):
                     fakes.execution(number, base.uid(1), state=state),
                     fakes.execution(3, base.uid(3), state='RUNNING'),
                 ]
+                for each in cloud.executions:
+                    each['created_at'] = f'{START:%Y-%m-%d %H:%M:%S}'
                 run(cloud)
                 self.assertEqual(
                     [base.uid(1)] * kept + [base.uid(3)],
                     [each['id'] for each in cloud.triggers],
                 )
 
+    def test_a_run_that_is_older_than_its_token_needs_no_trust(self) -> None:
+        cloud = Cloud()
+        cloud.triggers = [carrier(1, 1), carrier(2, 2)]
+        cloud.executions = [
+            fakes.execution(
+                1,
+                base.uid(1),
+                state='PAUSED',
+                created_at='2030-01-01 01:59:00',
+            )
+        ]
+        run(cloud)
+        self.assertEqual([carrier(2, 2)], cloud.triggers)
+
     def test_it_comes_after_a_failure_as_well(self) -> None:
         cloud = Cloud()
         cloud.triggers = [carrier(1, 1), carrier(2, 2)]
+        cloud.executions = [fakes.execution(1, base.uid(2))]
         cloud.expect('trove.backups_create', fault(QUOTA))
         done = run(cloud)
         self.assertIn('quota', str(done.failure))
@@ -1265,7 +1559,8 @@ class TestTidy(base.TestCase):
             with self.case(action):
                 cloud = Cloud()
                 cloud.triggers = [carrier(1, 1), carrier(2, 2)]
-                cloud.expect(action, fault(ERRED))
+                cloud.executions = [fakes.execution(1, base.uid(2))]
+                cloud.expect(action, *[fault(ERRED)] * 2)
                 done = run(cloud)
                 self.assertEqual('Backup complete', done.output['status'])
                 self.assertEqual(2, len(cloud.triggers))
@@ -1301,17 +1596,20 @@ class TestEveryWay(base.TestCase):
                 'origin': st.sampled_from((None, base.uid(7))),
             }
         ),
+        st.integers(1, 2),
         st.lists(st.sampled_from((None, LOST, BARE, *FAULTS)), max_size=20),
         st.lists(st.sampled_from(('BUILDING', 'FAILED')), max_size=3),
     )
     def test_a_run_ends_in_time_and_tells_the_truth(
         self,
         values: dict[str, Any],
+        number: int,
         mishaps: list[str | None],
         statuses: list[str],
     ) -> None:
         cloud = Cloud(row(1), row(2, parent=1), row(3), row(4, 'FAILED'))
         cloud.triggers = [carrier(1, 1), carrier(2, 2)]
+        cloud.executions = [fakes.execution(1, base.uid(number))]
         cloud.statuses = iter(statuses)
         due = iter(mishaps)
 
@@ -1339,7 +1637,9 @@ class TestEveryWay(base.TestCase):
             self.assertEqual('COMPLETED', status)
             return
         self.assertEqual([], cloud.deleted())
-        if status is None:
+        if done.failure.startswith('Nothing was done'):
+            self.assertIsNone(done.output['backup_id'])
+        elif status is None:
             self.assertIn('could not be started', done.failure)
         elif done.output['backup_status'] is None:
             self.assertIn('it is not known how it ended', done.failure)
