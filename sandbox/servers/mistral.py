@@ -3,6 +3,8 @@
 
 import importlib
 import threading
+from typing import Any
+from unittest import mock
 
 from oslo_config import cfg
 from oslo_log import log as logging
@@ -11,9 +13,28 @@ from sandbox import settings
 from sandbox.servers import child
 
 
+def lock_parser() -> None:
+    """Let one thread at a time parse an expression.
+
+    All of Mistral's share one parser, which yaql does not lock. So at times
+    one that is right is refused, and ends the run that it is in.
+    """
+    from yaql.language import factory
+
+    parse = factory.YaqlEngine.__call__
+    lock = threading.Lock()
+
+    def locked(*args: Any, **options: Any) -> Any:
+        with lock:
+            return parse(*args, **options)
+
+    mock.patch.object(factory.YaqlEngine, '__call__', locked).start()
+
+
 def main() -> None:
     """Prepare the database if need be, and serve."""
     layout = settings.Layout(child.begin())
+    lock_parser()
     # Chooses oslo.service's threading back end, so it must come before
     # the rest: without it no timer runs, and no cron trigger ever fires.
     importlib.import_module('mistral.cmd')
