@@ -4,6 +4,7 @@
 
 from collections.abc import Callable, Iterator
 import contextlib
+import time
 from typing import Any, TypeVar
 
 from keystoneauth1 import exceptions as ksa
@@ -24,6 +25,10 @@ PAGE = 1000
 # How often a list is read again that changes while it is read.
 _READINGS = 5
 
+# Seconds between two tries, and how many there are, while a project asks too
+# often. Trove counts by the minute.
+_PAUSE = 1.0
+_PAUSES = 60
 
 _T = TypeVar('_T', models.Instance, models.Backup)
 
@@ -68,8 +73,7 @@ class Trove:
 
         :raises NotFoundError: if the project has none.
         """
-        with _requests():
-            return _instance(self._client.instances.get(instance_id))
+        return _instance(_ask(self._client.instances.get, instance_id))
 
     def instances(self) -> Iterator[models.Instance]:
         """Give all instances of the project."""
@@ -88,8 +92,7 @@ class Trove:
 
         :raises NotFoundError: if the project has none.
         """
-        with _requests():
-            return _backup(self._client.backups.get(backup_id))
+        return _backup(_ask(self._client.backups.get, backup_id))
 
     def backups(
         self, instance_id: str | None = None
@@ -126,8 +129,8 @@ class Trove:
 
         Trove goes on with it after this.
         """
-        with contextlib.suppress(exceptions.NotFoundError), _requests():
-            self._client.backups.delete(backup_id)
+        with contextlib.suppress(exceptions.NotFoundError):
+            _ask(self._client.backups.delete, backup_id)
 
     def find_backup(self, name_or_id: str) -> models.Backup:
         """Give the backup of this ID or, if none has it, of this name.
@@ -155,12 +158,25 @@ def _find(
 def _pages(page: Callable[..., Any]) -> Iterator[Any]:
     marker = None
     while True:
-        with _requests():
-            rows = page(marker=marker)
+        rows = _ask(page, marker=marker)
         yield from rows
         marker = rows.next
         if not marker:
             return
+
+
+def _ask(request: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    """Make a request, and again while Trove says that there are too many."""
+    pauses = _PAUSES
+    while True:
+        try:
+            with _requests():
+                return request(*args, **options)
+        except exceptions.ServiceError as exc:
+            if exc.status not in http.TOO_MANY or not pauses:
+                raise
+        pauses -= 1
+        time.sleep(_PAUSE)
 
 
 @contextlib.contextmanager

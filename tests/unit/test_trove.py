@@ -3,6 +3,7 @@
 import contextlib
 import io
 from typing import Any
+from unittest import mock
 
 from keystoneauth1 import fixture as ksa_fixture
 from keystoneauth1 import noauth
@@ -334,6 +335,39 @@ class TestFailures(TroveTestCase):
                     self.assertTrue(str(exc).startswith('Trove '))
                     if status != requests.codes.unauthorized:
                         self.assertIn('So it is.', str(exc))
+
+    def test_too_many_requests_are_made_again(self) -> None:
+        limited = {
+            'overLimit': {
+                'code': 413,
+                'message': 'This request was rate-limited.',
+            }
+        }
+        for status in (413, 429):
+            with self.case(status), mock.patch('time.sleep') as sleep:
+                self.http.get(
+                    BACKUPS,
+                    [
+                        *[{'status_code': status, 'json': limited}] * 3,
+                        {'json': {'backups': [fakes.backup(BACKUP)]}},
+                    ],
+                )
+                (found,) = self.trove.backups()
+                self.assertEqual(BACKUP, found.id)
+                self.assertEqual(3, sleep.call_count)
+
+    def test_too_many_requests_for_too_long(self) -> None:
+        self.http.delete(
+            f'{BACKUPS}/{BACKUP}',
+            status_code=413,
+            json={'overLimit': {'message': 'This request was rate-limited.'}},
+        )
+        with mock.patch('time.sleep') as sleep:
+            exc = self.assertRaises(
+                exceptions.ServiceError, self.trove.backup_delete, BACKUP
+            )
+        self.assertEqual(413, exc.status)
+        self.assertEqual(60, sleep.call_count)
 
     def test_html_is_not_shown(self) -> None:
         for status in (403, 404, 500, 503):
