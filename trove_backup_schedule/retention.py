@@ -39,8 +39,8 @@ def decide(
 ) -> list[Decision]:
     """Decide which backups of a schedule stay and which may be removed.
 
-    :param backups: all backups of the project, in any order. One that is
-        left out would not protect those that it builds on.
+    :param backups: all backups that may build on those of the schedule, in any
+        order. One that is left out would not protect those it builds on.
     :param keep: number of good backups that stay, at least 1. Those that
         others build on stay besides.
     :returns: a decision on each backup of the schedule, newest first; of two
