@@ -9,6 +9,7 @@ import dataclasses
 import datetime
 import heapq
 import itertools
+import logging
 import operator
 import time
 from typing import Any, Unpack, cast
@@ -29,6 +30,8 @@ from trove_backup_schedule import retention
 from trove_backup_schedule import settings
 from trove_backup_schedule import trove
 from trove_backup_schedule.i18n import _
+
+LOG = logging.getLogger(__name__)
 
 
 class BackupSchedules:
@@ -254,7 +257,8 @@ class BackupSchedules:
         Mistral can't update a trigger, so the schedule gets another one. If
         this is stopped at any point, the schedule is either as it was or as
         it should be, and it fires. A schedule made by other means becomes
-        one made here.
+        one made here. While a run goes on, the old trigger stays beside the
+        new one, which is logged as a warning: the run needs its trust.
 
         :param schedule: as for :meth:`schedule_show`.
         :param changes: settings by the names that they have in
@@ -269,7 +273,8 @@ class BackupSchedules:
         :raises RefusedError: as for :meth:`schedule_show`.
         :raises ConflictError: if somebody else changes the schedule at the
             same time, or if a first run that was set for a certain time is
-            less than a minute ahead. Nothing was changed then.
+            about a minute ahead or less, and would be lost. Nothing was
+            changed then.
         """
         changes = settings.validated(changes, _now())
         mistral_ = self._mistral(mistral_client)
@@ -342,7 +347,7 @@ class BackupSchedules:
             each.
         """
         if keep is not None:
-            models.validate_keep(keep)
+            settings.validate_keep(keep)
         mistral_ = self._mistral(mistral_client)
         found = lookup.schedule(mistral_, _id(schedule))
         keep = keep or found.keep
@@ -433,7 +438,8 @@ class BackupSchedules:
         :param text: the file's, as :meth:`schedule_export` gives it.
         :param prune: the schedules that are not declared are to be deleted.
             Those made by other means stay.
-        :raises InvalidValueError: if anything in the file is wrong.
+        :raises InvalidValueError: if anything in the file is wrong, or it is
+            about one instance and has an entry for another.
         :raises NotFoundError: if there is no such instance or parent.
         :raises NotUniqueError: if several instances or backups have a name.
         """
@@ -442,16 +448,30 @@ class BackupSchedules:
         existing = lookup.schedules(mistral_)
         names = self._instance_ids({each.instance for each in existing})
         used = {each.parent_id for each in existing}
+        only = content.instance and names(content.instance)
         wanted = []
         for each in content.schedules:
             instance_id = names(each.instance)
+            if only not in (None, instance_id):
+                raise exceptions.InvalidValueError(
+                    _(
+                        'The entry %(instance)s/%(name)s is for another '
+                        'instance than "%(only)s", which alone the file is '
+                        'about. Take it out, or the key "instance" at the '
+                        'top.'
+                    )
+                    % {
+                        'instance': each.instance,
+                        'name': each.name,
+                        'only': content.instance,
+                    }
+                )
             # One that is used is left as it is, though it may be gone.
             if each.parent is not None and each.parent not in used:
                 parent = self._find_parent(each.parent, instance_id)
                 each = dataclasses.replace(each, parent=parent.id)
             wanted.append((instance_id, each))
-        if content.instance is not None:
-            only = names(content.instance)
+        if only is not None:
             existing = [each for each in existing if each.instance == only]
         return declared.difference(wanted, existing, prune=prune)
 
@@ -462,17 +482,11 @@ class BackupSchedules:
 
         :raises InvalidValueError: if it can't be.
         :raises NotFoundError: if the schedule is gone.
-        :raises ConflictError: as for :meth:`schedule_set`.
+        :raises ConflictError: if somebody else creates the schedule too, or
+            as for :meth:`schedule_set`.
         """
         if change.action == 'create' and change.declaration is not None:
-            wanted = vars(change.declaration.settings_for(change.instance))
-            first_time = wanted['first_time']
-            if first_time and first_time - _now() < cron.FIRST_TIME_LEAD:
-                # It was for the cloud where the schedule was first.
-                wanted['first_time'] = None
-            self.schedule_create(
-                change.instance, mistral_client=mistral_client, **wanted
-            )
+            self._create_declared(change, change.declaration, mistral_client)
         elif change.action == 'change' and change.schedule is not None:
             changes = {key: new for key, (_old, new) in change.changes.items()}
             self.schedule_set(
@@ -482,6 +496,55 @@ class BackupSchedules:
             )
         elif change.action == 'delete' and change.schedule is not None:
             self.schedule_delete(change.schedule, mistral_client)
+
+    def _create_declared(
+        self,
+        change: declared.Change,
+        declaration: declared.Declaration,
+        mistral_client: Any,
+    ) -> None:
+        """Create a schedule, unless somebody else does.
+
+        Mistral takes two of the same instance and name. Whoever creates one
+        looks when it is there. So at least one of two sees the other, and
+        gives way.
+        """
+        wanted = vars(declaration.settings_for(change.instance))
+        first_time = wanted['first_time']
+        if first_time and first_time - _now() < cron.FIRST_TIME_LEAD:
+            # It was for the cloud where the schedule was first.
+            wanted['first_time'] = None
+        mistral_ = self._mistral(mistral_client)
+        made = self.schedule_create(
+            change.instance, mistral_client=mistral_client, **wanted
+        )
+        what = {
+            'name': made.name,
+            'instance': declaration.instance,
+            'id': made.id,
+        }
+        surplus = False
+        try:
+            surplus = len(lookup.namesakes(mistral_, made)) > change.twins
+            if surplus:
+                replacement.delete(mistral_, made)
+        except exceptions.ScheduleError as exc:
+            LOG.warning(
+                _(
+                    'Somebody else may have created the schedule "%(name)s" '
+                    'of %(instance)s at the same time. If it is there twice, '
+                    'delete %(id)s: %(reason)s'
+                ),
+                what | {'reason': exc},
+            )
+        if surplus:
+            raise exceptions.ConflictError(
+                _(
+                    'Somebody else has created the schedule "%(name)s" of '
+                    '%(instance)s at the same time. Apply the file again.'
+                )
+                % what
+            )
 
     def schedule_export(
         self, mistral_client: Any = None, *, instance: Any = None
@@ -495,7 +558,11 @@ class BackupSchedules:
         :raises NotUniqueError: if several instances have the name.
         """
         mistral_ = self._mistral(mistral_client)
-        found = self._schedules(mistral_, instance)
+        only = None if instance is None else _id(instance)
+        if only and models.is_uuid(only):
+            # Trove and the names of triggers have IDs in small letters.
+            only = only.lower()
+        found = self._schedules(mistral_, only)
         # A name means the same on another cloud, an ID doesn't.
         instances = self.instance_list()
         times = collections.Counter(each.name for each in instances)
@@ -513,10 +580,7 @@ class BackupSchedules:
                 )
             except exceptions.InvalidValueError as exc:
                 left_out.append(exc)
-        only = None
-        if instance is not None:
-            text = _id(instance)
-            only = names.get(text, text)
+        only = only and names.get(only, only)
         return declared.dump(declarations, only), left_out
 
     def schedule_delete(
@@ -524,12 +588,17 @@ class BackupSchedules:
     ) -> models.Schedule:
         """Remove a given backup schedule. Its backups stay.
 
+        A run that goes on loses its trust, and with it sight of its backup;
+        that is logged as a warning.
+
         :param schedule: as for :meth:`schedule_show`.
         :returns: the schedule as it was.
         :raises NotFoundError: if there is none.
         :raises NotUniqueError: if several schedules have the name.
         :raises RefusedError: if it is the ID or the name of a cron trigger
             that is no backup schedule.
+        :raises ConflictError: if somebody else keeps changing it; then it is
+            still there.
         """
         mistral_ = self._mistral(mistral_client)
         found = lookup.schedule(mistral_, _id(schedule))

@@ -38,18 +38,18 @@ _HEADER = """\
 # normal form.
 _KEYS: Mapping[str, tuple[type, Callable[[Any], Any]]] = {
     'instance': (str, str),
-    'name': (str, models.validate_name),
+    'name': (str, settings.validate_name),
     'pattern': (str, cron.validate),
-    'description': (str, models.validate_description),
-    'keep': (int, models.validate_keep),
+    'description': (str, settings.validate_description),
+    'keep': (int, settings.validate_keep),
     'incremental': (bool, bool),
-    'full_every': (int, models.validate_full_every),
+    'full_every': (int, settings.validate_full_every),
     'parent': (str, str),
-    'swift_container': (str, models.validate_swift_container),
-    'storage_driver': (str, str),
+    'swift_container': (str, settings.validate_swift_container),
+    'storage_driver': (str, settings.validate_storage_driver),
     'enabled': (bool, bool),
     'spread': (bool, bool),
-    'count': (int, models.validate_count),
+    'count': (int, settings.validate_count),
     'first_time': (str, cron.parse_time),
 }
 
@@ -148,6 +148,9 @@ class Change:
     :ivar schedule: what is there; None if it is to be created.
     :ivar changes: for ``change`` the old and the new value of each attribute
         of :class:`~trove_backup_schedule.models.Schedule` that changes.
+    :ivar twins: for ``create`` how many others made here there are by then of
+        the same instance and name: those that are there, and those that the
+        file has before it.
     """
 
     action: Action
@@ -157,6 +160,7 @@ class Change:
     changes: Mapping[str, tuple[Any, Any]] = dataclasses.field(
         default_factory=dict
     )
+    twins: int = 0
 
 
 class _Loader(yaml.SafeLoader):
@@ -247,7 +251,7 @@ def parse(text: str) -> Content:
     declarations = []
     for number, entry in enumerate(content['schedules'], 1):
         try:
-            declarations.append(_of_instance(_read(entry), only))
+            declarations.append(_read(entry))
         except exceptions.InvalidValueError as exc:
             raise exceptions.InvalidValueError(
                 _('Entry %(entry)s: %(reason)s')
@@ -345,10 +349,16 @@ def difference(
             if partner is not None and number not in partners:
                 partners[number] = partner
                 candidates.remove(partner)
-    return [
-        _change(instance, declaration, partners.get(number))
-        for number, (instance, declaration) in enumerate(declared)
-    ] + [
+    changes = []
+    there = collections.Counter(
+        (each.instance, each.name) for each in current.values() if each.ours
+    )
+    for number, (instance, declaration) in enumerate(declared):
+        twins = there[instance, declaration.name]
+        change = _change(instance, declaration, partners.get(number), twins)
+        there[instance, declaration.name] += change.action == 'create'
+        changes.append(change)
+    return changes + [
         Change(
             action='delete' if prune and _is_ours(schedule) else 'left',
             instance=schedule.instance,
@@ -404,18 +414,6 @@ def _read(entry: object) -> Declaration:
     declaration = Declaration(**values)
     # What can be wrong with it is the same for every instance.
     settings.validate_together(declaration.settings_for(declaration.instance))
-    return declaration
-
-
-def _of_instance(declaration: Declaration, only: str | None) -> Declaration:
-    if only not in (None, declaration.instance):
-        raise exceptions.InvalidValueError(
-            _(
-                'It is for another instance than "%s", which alone the file '
-                'is about.'
-            )
-            % only
-        )
     return declaration
 
 
@@ -501,11 +499,17 @@ def _rank(schedule: models.Schedule) -> tuple[bool, datetime.datetime, str]:
 
 
 def _change(
-    instance: str, declaration: Declaration, schedule: models.Schedule | None
+    instance: str,
+    declaration: Declaration,
+    schedule: models.Schedule | None,
+    twins: int,
 ) -> Change:
     if schedule is None:
         return Change(
-            action='create', instance=instance, declaration=declaration
+            action='create',
+            instance=instance,
+            declaration=declaration,
+            twins=twins,
         )
     changes = _changes(instance, declaration, schedule)
     return Change(

@@ -19,6 +19,13 @@ from trove_backup_schedule.i18n import _
 #: The status from which on a service may have acted though it failed.
 INTERNAL_ERROR = int(http.HTTPStatus.INTERNAL_SERVER_ERROR)
 
+#: What says that requests come too fast. Trove means its quota by the first of
+#: them too, where it is asked to create something.
+TOO_MANY = (
+    http.HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    http.HTTPStatus.TOO_MANY_REQUESTS,
+)
+
 _ADDRESS = re.compile(r'https?://[^\s/?]+')
 
 # What is raised before there is a connection: the first is the base of all
@@ -92,8 +99,8 @@ def error_for(
             _(
                 'A schedule acts for you by a Keystone trust, and Keystone '
                 'lets no application credential manage one. Use a password '
-                'or a token made with one for this command; an application '
-                'credential is enough for list, show and delete.'
+                'or a token made with one for this command; only commands '
+                'that create or change schedules need that.'
             )
         )
     if status == http.HTTPStatus.FORBIDDEN:

@@ -125,9 +125,11 @@ def schedules_in_pages(
 ) -> Iterator[models.Schedule]:
     """Give all schedules, by ID, those made by other means apart.
 
-    Whatever is changed between two pages, none is lost or comes twice: the
-    workflow parameters, which have the ID, are all that a schedule's triggers
-    surely have in common, and Mistral can sort by them.
+    Whatever is changed between two pages, none is lost, and none made here
+    comes twice: the workflow parameters, which have the ID, are all that its
+    triggers surely have in common, and Mistral can sort by them. One made by
+    other means has none in its first trigger. It comes twice, as it was and
+    as it is, if that trigger is still there after a change.
 
     :param after: the schedule after which to begin.
     :param page: rows to ask for at once, for one who wants few.
@@ -144,7 +146,7 @@ def schedules_in_pages(
         _schedules(rows), key=operator.attrgetter('id')
     ):
         if after is None or schedule_id != after.id:
-            yield max(same, key=_generation)
+            yield from _newest(same)
 
 
 def schedules_of(
@@ -165,6 +167,19 @@ def schedules_of(
     )
 
 
+def namesakes(
+    mistral_: mistral.Mistral, schedule: models.Schedule
+) -> set[str]:
+    """Give the IDs of other schedules made here of its instance and name."""
+    return {
+        each.id
+        for each in _named_like(
+            mistral_, f':{schedule.name}:{schedule.instance}:'
+        )
+        if (each.instance, each.name) == (schedule.instance, schedule.name)
+    } - {schedule.id}
+
+
 def executions_of(
     mistral_: mistral.Mistral,
     schedule: models.Schedule,
@@ -172,7 +187,6 @@ def executions_of(
     marker: str = '',
     page: int | None = None,
     since: datetime.datetime | None = None,
-    state: str | None = None,
 ) -> Iterator[models.ScheduleExecution]:
     """Give the executions of a schedule, newest first.
 
@@ -182,14 +196,8 @@ def executions_of(
         another schedule.
     :param page: rows to ask for at once, for one who wants few.
     :param since: aware; leave out those created before.
-    :param state: filter for Mistral's states.
     """
     _check_marker(marker)
-    filters = {}
-    if since:
-        filters['created_at'] = f'gte:{since:%Y-%m-%d %H:%M:%S}'
-    if state:
-        filters['state'] = state
     # Each tells the trigger that it was started by, or for. Those of triggers
     # that are gone have the schedule's ID in their parameters, unless that
     # trigger was made by other means.
@@ -199,9 +207,39 @@ def executions_of(
     ways = [{'description': _has(each)} for each in triggers]
     if schedule.generation > 1:
         ways.append({'params': _params(schedule.id)})
-    for run in _merged(mistral_, ways, marker=marker, page=page, **filters):
+    for run in _merged(
+        mistral_, ways, marker=marker, page=page, **_since(since)
+    ):
         if run.schedule_id == schedule.id or run.trigger_id in triggers:
             yield dataclasses.replace(run, schedule_id=schedule.id)
+
+
+def executions_by_trust(
+    mistral_: mistral.Mistral,
+    schedule: models.Schedule,
+    *,
+    since: datetime.datetime,
+) -> list[models.ScheduleExecution]:
+    """Give the executions that need the trust of a trigger until they end.
+
+    Those started by hand don't.
+
+    :param schedule: as the trigger has it.
+    :param since: aware; leave out those created before.
+    """
+    runs = _executions(
+        mistral_,
+        marker='',
+        page=None,
+        description=_has(schedule.trigger_id),
+        state='in:RUNNING,PAUSED,IDLE,DELAYED',
+        **_since(since),
+    )
+    return [
+        run
+        for run in runs
+        if run.trigger_id == schedule.trigger_id and not run.manual
+    ]
 
 
 def executions_of_gone(
@@ -262,10 +300,7 @@ def executions(
     :param since: aware; leave out those created before.
     """
     _check_marker(marker)
-    filters = {}
-    if since:
-        filters['created_at'] = f'gte:{since:%Y-%m-%d %H:%M:%S}'
-    return _executions(mistral_, marker=marker, page=page, **filters)
+    return _executions(mistral_, marker=marker, page=page, **_since(since))
 
 
 def recency(run: models.ScheduleExecution) -> tuple[float, str]:
@@ -285,6 +320,13 @@ def _has(text: str) -> str:
     What comes back is always compared exactly.
     """
     return f'has:{text}'.replace('\\', '_').replace('%', '_')
+
+
+def _since(moment: datetime.datetime | None) -> dict[str, str]:
+    """Make the filter for the executions created at a time or later."""
+    if moment is None:
+        return {}
+    return {'created_at': f'gte:{moment:%Y-%m-%d %H:%M:%S}'}
 
 
 def _params(schedule_id: str) -> str:
@@ -339,12 +381,20 @@ def _generation(schedule: models.Schedule) -> tuple[int, str]:
 
 
 def _newest(found: Iterable[models.Schedule]) -> list[models.Schedule]:
-    """Leave each schedule once, as the newest of its triggers has it."""
-    newest: dict[tuple[str | None, str], models.Schedule] = {}
+    """Leave each schedule once, as the newest of its triggers has it.
+
+    :param found: by any triggers, which may be there several times.
+    """
+    carried: dict[tuple[str | None, str], dict[str, models.Schedule]] = {}
     for each in found:
-        key = (each.project_id, each.id)
-        newest[key] = max(newest.get(key, each), each, key=_generation)
-    return list(newest.values())
+        same = carried.setdefault((each.project_id, each.id), {})
+        same[each.trigger_id] = each
+    schedules_ = []
+    for same in carried.values():
+        *older, newest = sorted(same.values(), key=_generation)
+        leftovers = tuple(sorted(each.trigger_id for each in older))
+        schedules_.append(dataclasses.replace(newest, leftovers=leftovers))
+    return schedules_
 
 
 def _named_like(

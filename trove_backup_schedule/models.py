@@ -28,6 +28,7 @@ import uuid
 
 from trove_backup_schedule import cron
 from trove_backup_schedule import exceptions
+from trove_backup_schedule import reasons
 from trove_backup_schedule.i18n import _
 
 #: The workflow that makes one backup; see ``workbook/trove.yaml``.
@@ -47,13 +48,6 @@ MAX_TRIGGER_NAME = 200
 #: The other parts of a trigger's name take 88 characters and the generation's
 #: digits.
 MAX_NAME_LENGTH = 100
-
-#: Mistral counts in a 32-bit integer.
-MAX_COUNT = 2**31 - 1
-
-#: Trove's API takes 255 characters, and the label of the schedule that the
-#: workflow puts behind them takes 48.
-MAX_DESCRIPTION_LENGTH = 207
 
 #: What a disabled schedule's trigger has as its first execution time: Mistral
 #: has no other way to keep a trigger from firing.
@@ -75,13 +69,6 @@ _TRIGGER_NAME = re.compile(
 # How the workflow ends the name and the description of each backup.
 _BACKUP_NAME = re.compile(r'-[0-9]{14}$')
 _LABEL = re.compile(rf'\[schedule (?P<id>{_UUID})\]$')
-
-# Trove's API refuses a text without any of these (schema non_empty_string),
-# but it would do so at each run, when nobody is there to see it.
-_TROVE_TEXT = re.compile(r'[0-9a-zA-Z]')
-
-# Trove refuses a container name that a shell would have to quote.
-_CONTAINER = re.compile(r'[\w@%+=:,./-]+', re.ASCII)
 
 
 class NotAScheduleError(ValueError):
@@ -160,6 +147,8 @@ class Schedule:
     :ivar generation: how many triggers have carried the schedule.
     :ivar origin: ID of the trigger that carried the schedule when it was made
         by other means, before it was changed; else None.
+    :ivar leftovers: IDs of older triggers of the schedule that were found
+        beside its newest and should be gone since it was changed; sorted.
     """
 
     id: str
@@ -186,6 +175,7 @@ class Schedule:
     keep: int | None = None
     full_every: int | None = None
     origin: str | None = None
+    leftovers: tuple[str, ...] = ()
 
     @property
     def ours(self) -> bool:
@@ -273,7 +263,8 @@ class ScheduleExecution:
     """One run of a schedule. All times are aware and in UTC.
 
     :ivar state: Mistral's: RUNNING, SUCCESS, ERROR, PAUSED, CANCELLED...
-    :ivar state_info: the reason of a failure, or None.
+    :ivar state_info: the reason of a failure, as
+        :func:`~trove_backup_schedule.reasons.plain` gives it, or None.
     :ivar output: what of the workflow's output is set, empty before it ends.
     :ivar duration: time from its start to its end; None before it ends.
     :ivar backup_id: ID of its backup; None before it ends or without one.
@@ -324,8 +315,9 @@ class ScheduleExecution:
         if backups is None:
             return dataclasses.replace(self, backup_status=None)
         if not self.ended and self.created_at:
-            # It does not tell its backup before it ends.
-            found = next(
+            # It does not tell its backup before it ends. Later ones may be of
+            # later runs.
+            found = min(
                 (
                     each
                     for each in backups
@@ -334,7 +326,8 @@ class ScheduleExecution:
                     and each.created_at
                     and each.created_at >= self.created_at
                 ),
-                None,
+                key=lambda each: (each.created_at or NEVER, each.id),
+                default=None,
             )
         elif self.backup_id is None:
             return self
@@ -376,7 +369,7 @@ class ScheduleExecution:
             created_at=created_at,
             updated_at=updated_at,
             state=state,
-            state_info=reason or None,
+            state_info=reasons.plain(str(reason)) if reason else None,
             output=output,
             name=values.get('name'),
             instance=values.get('instance'),
@@ -587,142 +580,6 @@ def workflow_params(schedule_id: str) -> dict[str, Any]:
     was not made by python-troveclient.
     """
     return {'env': {'schedule_id': schedule_id}}
-
-
-def validate_name(name: str) -> str:
-    """Check a schedule's name.
-
-    :raises InvalidValueError: if Mistral could not keep it, or Trove would
-        refuse it as a backup's name at each run.
-    """
-    return _validate_text(name, _('name'), MAX_NAME_LENGTH, forbidden='/')
-
-
-def validate_description(description: str) -> str:
-    """Check a description, which becomes that of every backup.
-
-    :raises InvalidValueError: if Trove would refuse it at each run.
-    """
-    return _validate_text(
-        description, _('description'), MAX_DESCRIPTION_LENGTH
-    )
-
-
-def validate_swift_container(container: str) -> str:
-    """Check the name of a Swift container.
-
-    :raises InvalidValueError: if Trove would refuse it at each run.
-    """
-    _validate_text(container, _('Swift container'), 255)
-    if not _CONTAINER.fullmatch(container):
-        raise exceptions.InvalidValueError(
-            _(
-                'The Swift container "%s" can\'t be used: Trove takes only '
-                'ASCII letters, digits and @%%+=:,./-_ in it.'
-            )
-            % container
-        )
-    return container
-
-
-def validate_count(count: int) -> int:
-    """Check the number of runs after which a schedule ends.
-
-    :raises InvalidValueError: if Mistral could not keep it.
-    """
-    return _validate_number(count, _('count'))
-
-
-def validate_keep(keep: int) -> int:
-    """Check the number of good backups that a schedule keeps.
-
-    :raises InvalidValueError: if it is not at least one.
-    """
-    return _validate_number(keep, _('number of backups to keep'))
-
-
-def validate_full_every(number: int) -> int:
-    """Check the number of incremental backups between two full ones.
-
-    :raises InvalidValueError: if it is not at least one.
-    """
-    return _validate_number(number, _('number of incremental backups'))
-
-
-def validate_combination(
-    *,
-    parent_id: str | None,
-    incremental: bool,
-    full_every: int | None,
-    keep: int | None,
-) -> None:
-    """Check what can be right only together.
-
-    :raises InvalidValueError: if two of them stand against each other.
-    """
-    if parent_id is not None and incremental:
-        raise exceptions.InvalidValueError(
-            _(
-                'A schedule builds on one parent or on the newest backup, '
-                'not on both.'
-            )
-        )
-    if full_every is not None and not incremental:
-        raise exceptions.InvalidValueError(
-            _(
-                'Only an incremental schedule can make a full backup every '
-                'so often. Make it incremental, or leave this out.'
-            )
-        )
-    if keep is not None and incremental and full_every is None:
-        raise exceptions.InvalidValueError(
-            _(
-                'An incremental schedule that keeps only some backups has to '
-                'make a full one every so often (--full-every): each backup '
-                'depends on the one before, so none could ever be removed.'
-            )
-        )
-
-
-def _validate_number(number: int, what: str) -> int:
-    if not 1 <= number <= MAX_COUNT:
-        raise exceptions.InvalidValueError(
-            _('The %(what)s must be between 1 and %(most)d, not %(number)d.')
-            % {'what': what, 'most': MAX_COUNT, 'number': number}
-        )
-    return number
-
-
-def _validate_text(
-    text: str, what: str, most: int, forbidden: Iterable[str] = ()
-) -> str:
-    if not text:
-        reason = _('it is empty')
-    elif not _TROVE_TEXT.search(text):
-        reason = _('Trove wants at least one ASCII letter or digit in it')
-    elif text != text.strip():
-        reason = _('it begins or ends with white space')
-    elif len(text) > most:
-        reason = _(
-            'it has %(length)d characters, and %(most)d are the most'
-        ) % {
-            'length': len(text),
-            'most': most,
-        }
-    elif not text.isprintable():
-        reason = _('it contains a line break or another control character')
-    elif any(mark in text for mark in forbidden):
-        reason = _('"%s" is not possible in it') % ''.join(forbidden)
-    else:
-        return text
-    raise exceptions.InvalidValueError(
-        _("The %(what)s %(text)s can't be used: %(reason)s.")
-        % {
-            'what': what,
-            'text': repr(text if len(text) <= most else text[:40] + '...'),
-            'reason': reason,
-        }
-    )
 
 
 def json_object(value: object) -> dict[str, Any] | None:

@@ -17,6 +17,7 @@ from typing import Any
 
 from trove_backup_schedule import cron
 from trove_backup_schedule import exceptions
+from trove_backup_schedule import health
 from trove_backup_schedule import installation
 from trove_backup_schedule import lookup
 from trove_backup_schedule import mistral
@@ -109,13 +110,34 @@ def delete(mistral_: mistral.Mistral, schedule: models.Schedule) -> None:
     """Delete every trigger that carries a schedule, the newest last.
 
     It is looked for more: somebody may just be changing the schedule.
+
+    :raises ConflictError: if there are more and more; then some are left.
     """
     for _round in range(_ROUNDS):
         found = lookup.carriers(mistral_, schedule)
         if not found:
             return
         for each in reversed(found):
+            runs = _runs(mistral_, each)
             _delete(mistral_, each)
+            for run in runs:
+                LOG.warning(
+                    _(
+                        'The run %(run)s of the deleted schedule '
+                        "%(schedule)s was going on, and can't tell any more "
+                        'how it ends. If its backup has begun, that goes on '
+                        'in Trove.'
+                    ),
+                    {'run': run.id, 'schedule': schedule.id},
+                )
+    if lookup.carriers(mistral_, schedule):
+        raise exceptions.ConflictError(
+            _(
+                'Somebody else keeps changing the schedule %s, so it is still '
+                'there. Try again to delete it.'
+            )
+            % schedule.id
+        )
 
 
 def _tidy(
@@ -169,8 +191,17 @@ def _retire(
                 break
             time.sleep(_PAUSE)
         else:
-            if not _is_running(mistral_, each):
+            if not _runs(mistral_, each):
                 _delete(mistral_, each)
+                continue
+            LOG.warning(
+                _(
+                    'A run of the schedule %(schedule)s is going on. The '
+                    'cron trigger %(trigger)s that was replaced goes when '
+                    'that run ends, and may start another until then.'
+                ),
+                {'schedule': each.id, 'trigger': each.trigger_id},
+            )
 
 
 def _is_due(
@@ -186,12 +217,16 @@ def _is_due(
     return due is not None and since is not None and due <= since
 
 
-def _is_running(mistral_: mistral.Mistral, schedule: models.Schedule) -> bool:
-    return any(
-        run.trigger_id == schedule.trigger_id and not run.manual
-        for run in lookup.executions_of(
-            mistral_, schedule, state='in:RUNNING,PAUSED,IDLE,DELAYED'
-        )
+def _runs(
+    mistral_: mistral.Mistral, schedule: models.Schedule
+) -> list[models.ScheduleExecution]:
+    """Give the runs that go on and need the trust of a trigger.
+
+    One that is stuck needs none, for its token has expired.
+    """
+    now = datetime.datetime.now(datetime.UTC)
+    return lookup.executions_by_trust(
+        mistral_, schedule, since=now - health.RUN_TIME
     )
 
 

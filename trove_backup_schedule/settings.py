@@ -5,15 +5,34 @@
 Nothing here talks to a service.
 """
 
+from collections.abc import Iterable
 import dataclasses
 import datetime
 import itertools
+import re
 from typing import Any, Self, TypedDict
 
 from trove_backup_schedule import cron
 from trove_backup_schedule import exceptions
 from trove_backup_schedule import models
 from trove_backup_schedule.i18n import _
+
+#: Mistral counts in a 32-bit integer.
+MAX_COUNT = 2**31 - 1
+
+#: Trove's API takes 255 characters, and the label of the schedule that the
+#: workflow puts behind them takes 48.
+MAX_DESCRIPTION_LENGTH = 207
+
+# Width of the columns that Trove keeps the other texts in.
+_MAX_TEXT = 255
+
+# Trove's API refuses a text without any of these (schema non_empty_string),
+# but it would do so at each run, when nobody is there to see it.
+_TROVE_TEXT = re.compile(r'[0-9a-zA-Z]')
+
+# Trove refuses a container name that a shell would have to quote.
+_CONTAINER = re.compile(r'[\w@%+=:,./-]+', re.ASCII)
 
 # Mistral wants a first time one minute ahead, by its own clock.
 _LEAD = cron.FIRST_TIME_LEAD + datetime.timedelta(seconds=5)
@@ -88,19 +107,21 @@ def validated(changes: Changes, now: datetime.datetime) -> Changes:
     """
     normal = changes.copy()
     if 'name' in changes:
-        models.validate_name(changes['name'])
+        validate_name(changes['name'])
     if 'pattern' in changes:
         normal['pattern'] = cron.validate(changes['pattern'])
     if (description := changes.get('description')) is not None:
-        models.validate_description(description)
+        validate_description(description)
     if (container := changes.get('swift_container')) is not None:
-        models.validate_swift_container(container)
+        validate_swift_container(container)
+    if (driver := changes.get('storage_driver')) is not None:
+        validate_storage_driver(driver)
     if (count := changes.get('count')) is not None:
-        models.validate_count(count)
+        validate_count(count)
     if (keep := changes.get('keep')) is not None:
-        models.validate_keep(keep)
+        validate_keep(keep)
     if (full_every := changes.get('full_every')) is not None:
-        models.validate_full_every(full_every)
+        validate_full_every(full_every)
     if (first_time := changes.get('first_time')) is not None:
         normal['first_time'] = cron.validate_first_time(first_time, now)
     return normal
@@ -111,16 +132,148 @@ def validate_together(settings: Settings) -> None:
 
     :raises InvalidValueError: if two settings stand against each other.
     """
-    models.validate_combination(
-        parent_id=settings.parent_id,
-        incremental=settings.incremental,
-        full_every=settings.full_every,
-        keep=settings.keep,
-    )
+    if settings.parent_id is not None and settings.incremental:
+        raise exceptions.InvalidValueError(
+            _(
+                'A schedule builds on one parent or on the newest backup, '
+                'not on both.'
+            )
+        )
+    if settings.full_every is not None and not settings.incremental:
+        raise exceptions.InvalidValueError(
+            _(
+                'Only an incremental schedule can make a full backup every '
+                'so often. Make it incremental, or leave this out.'
+            )
+        )
+    if (
+        settings.keep is not None
+        and settings.incremental
+        and settings.full_every is None
+    ):
+        raise exceptions.InvalidValueError(
+            _(
+                'An incremental schedule that keeps only some backups has to '
+                'make a full one every so often, or none could ever be '
+                'removed: each depends on the one before. Say after how many '
+                'incremental ones.'
+            )
+        )
     if settings.pattern is None and settings.enabled:
         raise exceptions.InvalidValueError(
             _('A schedule that fires once has to be given a pattern first.')
         )
+
+
+def validate_name(name: str) -> str:
+    """Check a schedule's name.
+
+    :raises InvalidValueError: if Mistral could not keep it, or Trove would
+        refuse it as a backup's name at each run.
+    """
+    return _validate_text(
+        name, _('name'), models.MAX_NAME_LENGTH, forbidden='/'
+    )
+
+
+def validate_description(description: str) -> str:
+    """Check a description, which becomes that of every backup.
+
+    :raises InvalidValueError: if Trove would refuse it at each run.
+    """
+    return _validate_text(
+        description, _('description'), MAX_DESCRIPTION_LENGTH
+    )
+
+
+def validate_swift_container(container: str) -> str:
+    """Check the name of a Swift container.
+
+    :raises InvalidValueError: if Trove would refuse it at each run.
+    """
+    _validate_text(container, _('Swift container'), _MAX_TEXT)
+    if not _CONTAINER.fullmatch(container):
+        raise exceptions.InvalidValueError(
+            _(
+                'The Swift container "%s" can\'t be used: Trove takes only '
+                'ASCII letters, digits and @%%+=:,./-_ in it.'
+            )
+            % container
+        )
+    return container
+
+
+def validate_storage_driver(driver: str) -> str:
+    """Check the name of a storage driver.
+
+    :raises InvalidValueError: if Trove could never know one of that name.
+    """
+    return _validate_text(driver, _('storage driver'), _MAX_TEXT)
+
+
+def validate_count(count: int) -> int:
+    """Check the number of runs after which a schedule ends.
+
+    :raises InvalidValueError: if Mistral could not keep it.
+    """
+    return _validate_number(count, _('count'))
+
+
+def validate_keep(keep: int) -> int:
+    """Check the number of good backups that a schedule keeps.
+
+    :raises InvalidValueError: if it is not at least one.
+    """
+    return _validate_number(keep, _('number of backups to keep'))
+
+
+def validate_full_every(number: int) -> int:
+    """Check the number of incremental backups between two full ones.
+
+    :raises InvalidValueError: if it is not at least one.
+    """
+    return _validate_number(number, _('number of incremental backups'))
+
+
+def _validate_number(number: int, what: str) -> int:
+    if not 1 <= number <= MAX_COUNT:
+        raise exceptions.InvalidValueError(
+            _('The %(what)s must be between 1 and %(most)d, not %(number)d.')
+            % {'what': what, 'most': MAX_COUNT, 'number': number}
+        )
+    return number
+
+
+def _validate_text(
+    text: str, what: str, most: int, forbidden: Iterable[str] = ()
+) -> str:
+    if not text:
+        reason = _('it is empty')
+    elif not _TROVE_TEXT.search(text):
+        reason = _('Trove wants at least one ASCII letter or digit in it')
+    elif text != text.strip():
+        reason = _('it begins or ends with white space')
+    elif len(text) > most:
+        reason = _(
+            'it has %(length)d characters, and %(most)d are the most'
+        ) % {
+            'length': len(text),
+            'most': most,
+        }
+    elif not text.isprintable():
+        reason = _('it contains a line break or another control character')
+    elif any(mark in text for mark in forbidden):
+        reason = _('"%s" is not possible in it') % ''.join(forbidden)
+    else:
+        return text
+    raise exceptions.InvalidValueError(
+        _("The %(what)s %(text)s can't be used: %(reason)s.")
+        % {
+            'what': what,
+            'text': repr(text if len(text) <= most else text[:40] + '...'),
+            'reason': reason,
+        }
+    )
 
 
 def trigger_values(
@@ -209,7 +362,9 @@ def successor(
             )
             % {'schedule': current.id, 'instance': current.instance}
         )
-    fires_at = wanted.first_time or pending_first_time(current, now)
+    fires_at = wanted.first_time or pending_first_time(
+        current, wanted.pattern, now
+    )
     same = wanted.pattern == current.pattern
     first_time = current.first_time if same else None
     active_since = current.active_since if same and current.enabled else None
@@ -230,14 +385,16 @@ def successor(
 
 
 def pending_first_time(
-    schedule: models.Schedule, now: datetime.datetime
+    schedule: models.Schedule, pattern: str | None, now: datetime.datetime
 ) -> datetime.datetime | None:
     """Tell for when the first run is set, if the pattern alone doesn't say.
 
+    :param pattern: the one that the schedule is to have.
     :param now: aware; the present.
     :returns: aware UTC, far enough ahead to be set again; None if the
         schedule goes by its pattern.
-    :raises ConflictError: if that time is too close to be set again.
+    :raises ConflictError: if that time is too close to be set again, and not
+        both patterns say it too.
     """
     due = schedule.next_execution_time
     if not schedule.enabled:
@@ -250,11 +407,14 @@ def pending_first_time(
         return None
     if due - now > _LEAD:
         return due
-    soon = itertools.takewhile(
-        lambda tick: tick <= due,
-        cron.known_times(schedule.pattern, now - _EARLY),
-    )
-    if due in soon or not schedule.enabled:
+    # For a time of the old pattern its run is let begin before the change.
+    if not schedule.enabled or all(
+        due
+        in itertools.takewhile(
+            lambda tick: tick <= due, cron.known_times(each, now - _EARLY)
+        )
+        for each in (schedule.pattern, pattern)
+    ):
         return None
     raise exceptions.ConflictError(
         _(

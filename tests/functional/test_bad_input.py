@@ -124,6 +124,7 @@ class CreateTests(BadInputTestCase):
             ('ISO 8601', self.create('--first-time', 'tomorrow')),
             ('207', self.create('--description', 'x' * 208)),
             ('ASCII', self.create('--swift-container', 'a b')),
+            ('storage driver', self.create('--storage-driver', '')),
         )
 
     def test_usage(self) -> None:

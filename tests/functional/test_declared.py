@@ -5,10 +5,12 @@
 import contextlib
 import dataclasses
 import datetime
+import itertools
 import pathlib
 import sqlite3
 import subprocess
 import tempfile
+import threading
 from typing import Any
 
 from keystoneauth1 import session
@@ -22,6 +24,7 @@ from tests.functional import base
 from tests.functional import proxy
 import trove_backup_schedule
 from trove_backup_schedule import cron
+from trove_backup_schedule import exceptions
 from trove_backup_schedule import models
 from trove_backup_schedule import settings
 
@@ -203,10 +206,12 @@ class FileTests(DeclaredTestCase):
         )
         self.assertEqual(LATER, made[0].next_execution_time)
 
-        unchanged = [('unchanged', name, '') for name in names]
-        self.assertEqual(unchanged, self.apply('--prune'))
+        self.assertEqual([], self.apply('--prune'))
         outcome = self.pipe('--instance', self.name)
-        self.assertEqual(unchanged, done(yaml.safe_load(outcome.succeeded())))
+        self.assertEqual([], yaml.safe_load(outcome.succeeded()))
+        self.assertIn(
+            'Nothing to change; 5 as declared, 0 left alone.', outcome.stderr
+        )
         self.assertEqual(state(made), state(self.there()))
 
         self.declare(
@@ -222,13 +227,7 @@ class FileTests(DeclaredTestCase):
             for options in (('--dry-run',), ())
         )
         self.assertEqual(
-            [
-                ('change', name, 'not done')
-                if name in changed
-                else ('unchanged', name, '')
-                for name in names
-            ],
-            done(planned),
+            [('change', name, 'not done') for name in changed], done(planned)
         )
         self.assertEqual(
             {
@@ -239,11 +238,10 @@ class FileTests(DeclaredTestCase):
                 },
                 'with-parent': {'parent_id': {'old': parent_id, 'new': None}},
             },
-            {row['Name']: row['Changes'] for row in planned if row['Changes']},
+            {row['Name']: row['Changes'] for row in planned},
         )
         self.assertEqual(
-            [{**row, 'Result': row['Result'] and 'done'} for row in planned],
-            applied,
+            [{**row, 'Result': 'done'} for row in planned], applied
         )
         after = self.there()
         self.assertEqual(
@@ -273,28 +271,28 @@ class FileTests(DeclaredTestCase):
         )
         before = state(self.there())
         self.declare(self.entry('mine'))
-        kept = ('unchanged', 'mine', '')
-        left = ('left', 'theirs', '')
-        for options, expected in (
-            ((), ('left', 'more', '')),
-            (('--prune', '--dry-run'), ('delete', 'more', 'not done')),
-        ):
-            self.assertEqual([kept, expected, left], self.apply(*options))
-            self.assertEqual(before, state(self.there()))
+        outcome = self.run_openstack(*APPLY, self.file)
+        self.assertEqual('', outcome.succeeded().strip())
         self.assertEqual(
-            [kept, ('delete', 'more', 'done'), left], self.apply('--prune')
+            'Nothing to change; 1 as declared, 2 left alone.\n',
+            outcome.stderr,
         )
+        self.assertEqual(
+            [('delete', 'more', 'not done')],
+            self.apply('--prune', '--dry-run'),
+        )
+        self.assertEqual(before, state(self.there()))
+        self.assertEqual([('delete', 'more', 'done')], self.apply('--prune'))
         del before[more.id]
         self.assertEqual(before, state(self.there()))
 
         # What others made is taken over only to change it.
-        self.declare(self.entry('mine'), self.entry('theirs'))
-        self.assertEqual(
-            [kept, ('unchanged', 'theirs', '')], self.apply('--prune')
-        )
+        by_id = self.entry('mine') | {'instance': self.instance}
+        self.declare(by_id, self.entry('theirs'))
+        self.assertEqual([], self.apply('--prune'))
         self.assertEqual(before, state(self.there()))
         self.declare(self.entry('mine'), self.entry('theirs', keep=3))
-        self.assertEqual([kept, ('change', 'theirs', 'done')], self.apply())
+        self.assertEqual([('change', 'theirs', 'done')], self.apply())
         self.assertEqual(
             [(mine.id, True, None), (theirs.id, True, 3)],
             [(each.id, each.ours, each.keep) for each in self.there()],
@@ -308,27 +306,61 @@ class FileTests(DeclaredTestCase):
         self.assertEqual([('create', 'twin', 'done')] * 2, self.apply())
         before = self.there()
         outcome = self.pipe('--instance', self.instance)
-        self.assertEqual(
-            [('unchanged', 'twin', '')] * 2,
-            done(yaml.safe_load(outcome.succeeded())),
-        )
+        self.assertEqual([], yaml.safe_load(outcome.succeeded()))
         self.assertEqual(state(before), state(self.there()))
         # One of them is like the file, so the other is changed.
         self.schedules.schedule_set(before[0], keep=None)
-        self.assertEqual(
-            {('unchanged', 'twin', ''), ('change', 'twin', 'done')},
-            set(self.apply()),
-        )
+        self.assertEqual([('change', 'twin', 'done')], self.apply())
         self.assertEqual(
             [(each.id, 3) for each in before],
             [(each.id, each.keep) for each in self.there()],
         )
         self.declare(twin)
-        self.assertEqual(
-            [('unchanged', 'twin', ''), ('delete', 'twin', 'done')],
-            self.apply('--prune'),
-        )
+        self.assertEqual([('delete', 'twin', 'done')], self.apply('--prune'))
         self.assertEqual(1, len(self.there()))
+
+    def test_at_the_same_time(self) -> None:
+        """Two who apply a file at once never create a schedule twice."""
+        entries = [self.entry(f'night-{number}') for number in range(6)]
+        self.declare(*entries)
+        both = threading.Barrier(2)
+
+        def apply() -> list[str]:
+            failures = []
+            schedules = base.schedules()
+            for change in schedules.schedule_difference(self.text()):
+                both.wait(60)
+                try:
+                    schedules.schedule_apply(change)
+                except exceptions.ConflictError as exc:
+                    failures.append(str(exc))
+            return failures
+
+        failures = list(itertools.chain(*base.at_once([apply] * 2)))
+        # There is one who gives way for each of them, or there are two.
+        self.assertLessEqual(6, len(failures))
+        self.assertEqual(12 - len(failures), len(self.there()))
+        self.check_names(entries)
+        for words in failures:
+            self.assertIn('at the same time', words)
+
+        def clean() -> bool:
+            outcomes = self.shell.at_once([(*APPLY, self.file)] * 2)
+            self.check_names(entries)
+            for each in outcomes:
+                if each.status:
+                    self.assertIn('at the same time', each.failed())
+            return not any(each.status for each in outcomes)
+
+        base.wait_until(clean)
+        self.assertEqual([], self.apply('--prune'))
+        self.assertEqual(6, len(self.there()))
+
+    def check_names(self, entries: list[Entry]) -> None:
+        """Check that no schedule is there twice, or was not declared."""
+        names = [each.name for each in self.there()]
+        self.assertEqual(sorted(set(names)), names)
+        self.assertLessEqual(set(names), {each['name'] for each in entries})
 
     def test_faults(self) -> None:
         """While anything in a file is wrong, nothing is done at all."""
@@ -343,13 +375,18 @@ class FileTests(DeclaredTestCase):
         files = {
             'line 3': b'schedules:\n- a: b\n- {',
             '"colour"': _file(good, self.entry('x', colour='red')),
-            '--full-every': _file(
+            'incremental': _file(
                 good, self.entry('x', incremental=True, keep=7)
             ),
             f'No instance with the name or ID "{unknown}"': _file(
                 good, elsewhere
             ),
             f'No backup with the name or ID "{unknown}"': _file(good, child),
+            f'another instance than "{self.name}"': _file(
+                good,
+                self.entry('x') | {'instance': 'm'},
+                instance=self.name,
+            ),
             'UTF-8': b'schedules: [] # \xff',
         }
         commands: dict[str, tuple[str, ...]] = {
@@ -396,7 +433,11 @@ class FileTests(DeclaredTestCase):
         )
         message = outcome.failed()
         self.assertIn(parent, message)
-        self.assertIn('1 of 5 changes failed', message)
+        self.assertIn(
+            '2 created, 1 changed, 1 deleted, 1 failed; 0 as declared, 0 left '
+            'alone.',
+            message,
+        )
         self.assertEqual(
             [
                 ('create', 'first', 'done'),
@@ -419,13 +460,7 @@ class FileTests(DeclaredTestCase):
         del entries[1]['parent']
         self.declare(*entries)
         self.assertEqual(
-            [
-                ('unchanged', 'first', ''),
-                ('create', 'failing', 'done'),
-                ('unchanged', 'changed', ''),
-                ('unchanged', 'last', ''),
-            ],
-            self.apply('--prune'),
+            [('create', 'failing', 'done')], self.apply('--prune')
         )
 
     def test_deleted_instance(self) -> None:
@@ -443,10 +478,11 @@ class FileTests(DeclaredTestCase):
             60,
         )
         self.openstack(
-            *(*EXPORT, '--instance', self.instance, '--file', self.file)
+            *(*EXPORT, '--instance', self.instance.upper()),
+            *('--file', self.file),
         )
         self.assertIn(f'instance: {self.instance}', self.text())
-        self.assertEqual([('unchanged', 'orphan', '')], self.apply('--prune'))
+        self.assertEqual([], self.apply('--prune'))
         self.write(instance=self.instance)
         self.assertEqual([('delete', 'orphan', 'done')], self.apply('--prune'))
         self.assertRaises(LookupError, self.schedules.schedule_show, made.id)
@@ -486,15 +522,13 @@ class FileTests(DeclaredTestCase):
             },
             yaml.safe_load(self.text()),
         )
-        self.assertEqual(
-            [('unchanged', 'mine', ''), ('left', 'odd', '')],
-            self.apply('--prune'),
-        )
+        self.assertEqual([], self.apply('--prune'))
+        self.assertEqual(['mine', 'odd'], [each.name for each in self.there()])
 
 
-def _file(*entries: Entry) -> bytes:
+def _file(*entries: Entry, **top: str) -> bytes:
     content: bytes = yaml.safe_dump(
-        {'schedules': list(entries)}, encoding='utf-8'
+        {**top, 'schedules': list(entries)}, encoding='utf-8'
     )
     return content
 
@@ -651,18 +685,12 @@ class ProjectTests(DeclaredTestCase):
             ),
         )
         outcome = self.pipe(cloud=there.cloud)
-        self.assertEqual(
-            [
-                ('unchanged', name, '')
-                for name in ('nightly', 'nightly', 'theirs', 'weekly')
-            ],
-            sorted(done(yaml.safe_load(outcome.succeeded()))),
-        )
+        self.assertEqual([], yaml.safe_load(outcome.succeeded()))
+        self.assertIn('4 as declared, 0 left alone.', outcome.stderr)
 
         self.write()
         self.assertEqual(
-            [('delete', name, 'done') for name in ('nightly', 'weekly')]
-            + [('left', 'theirs', '')],
+            [('delete', name, 'done') for name in ('nightly', 'weekly')],
             sorted(set(self.apply('--prune', cloud=there.cloud))),
         )
         self.assertEqual(
@@ -684,10 +712,7 @@ class ProjectTests(DeclaredTestCase):
                 for each in yaml.safe_load(self.text())['schedules']
             ],
         )
-        self.assertEqual(
-            [('unchanged', 'nightly', '')] * 2,
-            self.apply('--prune', cloud=project.cloud),
-        )
+        self.assertEqual([], self.apply('--prune', cloud=project.cloud))
         self.write_text(self.text().replace(project.instances[1], 'orders'))
         message = self.fail_openstack(
             *(*APPLY, self.file, '--prune'), cloud=project.cloud

@@ -24,6 +24,7 @@ from sandbox import seed
 from tests.functional import base
 import trove_backup_schedule
 from trove_backup_schedule import models
+from trove_backup_schedule import settings
 from trove_backup_schedule import trove
 
 #: Seconds in which runs of all schedules of a project must have ended.
@@ -40,7 +41,7 @@ QUOTA = 5000
 
 #: The longest description that a user may give, in characters that take four
 #: bytes each.
-LONG = '\N{FLOPPY DISK}' * models.MAX_DESCRIPTION_LENGTH
+LONG = '\N{FLOPPY DISK}' * settings.MAX_DESCRIPTION_LENGTH
 
 FAILED = 'FAILED'
 
@@ -932,13 +933,13 @@ class PruneTests(RetentionTestCase):
         super().setUp()
         self.addCleanup(self.project.clear)
 
-    def create(self, **settings: Any) -> tuple[str, dict[str, str]]:
+    def create(self, **options: Any) -> tuple[str, dict[str, str]]:
         """Create a schedule with backups; its ID and theirs."""
         made = self.project.schedules.schedule_create(
             self.instances['pruned'],
             base.ONCE_A_YEAR,
             base.unique('pruned'),
-            **settings,
+            **options,
         )
         rows = dict(
             make_backups(made, self.BACKUPS, self.instances['elsewhere'])

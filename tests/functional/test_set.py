@@ -310,10 +310,11 @@ class ChangeTests(base.FunctionalTestCase):
         made = self.create_schedule('--incremental')
         key = made['id']
         refused = {
-            ('--keep', '3'): '--full-every',
+            ('--keep', '3'): 'make a full one every so often',
             ('--keep', '0'): 'between 1',
             ('--pattern', '* * * * * *'): '6 fields',
             ('--name', 'a/b'): 'not possible',
+            ('--storage-driver', ''): 'storage driver',
             ('--first-time', '2020-01-01'): 'not at least one minute',
             ('--parent', 'no-such-backup'): 'No backup',
             ('--spread', '--pattern', '0 3 * * *'): '@daily',

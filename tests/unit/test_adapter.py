@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 import datetime
+import re
 import types
 from typing import Any
 import urllib.parse
@@ -1262,7 +1263,7 @@ class TestScheduleSet(AdapterTestCase):
     def test_values_that_stand_against_what_is_set(self) -> None:
         for before, changes, reason in (
             ({}, {'full_every': 6}, 'Only an incremental schedule'),
-            ({'keep': 3}, {'incremental': True}, '--full-every'),
+            ({'keep': 3}, {'incremental': True}, 'make a full one'),
             (
                 {'incremental': True, 'full_every': 6},
                 {'incremental': False},
@@ -1698,6 +1699,56 @@ class TestDeclared(AdapterTestCase):
             self._actions(self._file(instance='orders'), prune=True),
         )
 
+    def test_an_instance_by_its_id_in_capitals(self) -> None:
+        known, gone = base.uid(0xABC), base.uid(0xDEF)
+        self.instances(fakes.instance(known))
+        for each in (known.upper(), gone):
+            self.http.get(f'{base.TROVE}/instances/{each}', status_code=404)
+        self.triggers += [
+            our_trigger(1, instance=known),
+            our_trigger(2, instance=gone),
+        ]
+        for number, given, written in (
+            (1, known, 'orders'),
+            (2, gone, gone),
+        ):
+            with self.case(given):
+                text, _ = self.schedules.schedule_export(
+                    instance=given.upper()
+                )
+                self.assertEqual(written, yaml.safe_load(text)['instance'])
+                self.assertEqual(
+                    [('unchanged', schedule_id(number))],
+                    self._actions(text, prune=True),
+                )
+
+    def test_a_file_about_one_instance_may_name_it_in_two_ways(self) -> None:
+        self.triggers.append(our_trigger(1))
+        for only, entry in (
+            ('orders', fakes.INSTANCE),
+            (fakes.INSTANCE, 'orders'),
+        ):
+            with self.case(only):
+                text = self._file({'instance': entry}, instance=only)
+                self.assertEqual(
+                    [('unchanged', schedule_id(1))], self._actions(text)
+                )
+
+    def test_a_file_about_one_instance_has_no_other(self) -> None:
+        for only, entry in (
+            ('orders', 'billing'),
+            ('orders', fakes.OTHER_INSTANCE),
+            (fakes.INSTANCE, 'billing'),
+        ):
+            with self.case(only, entry):
+                exc = self.assertRaises(
+                    exceptions.InvalidValueError,
+                    self._actions,
+                    self._file({'instance': entry}, instance=only),
+                )
+                self.assertIn(f'{entry}/nightly', str(exc))
+                self.assertIn(f'another instance than "{only}"', str(exc))
+
     def test_a_name_that_is_not_unique_is_not_written(self) -> None:
         self.instances(fakes.instance(), fakes.instance(fakes.OTHER_INSTANCE))
         self.triggers.append(our_trigger(1))
@@ -1798,6 +1849,88 @@ class TestDeclared(AdapterTestCase):
                 self.schedules.schedule_apply(change)
                 shown = self.schedules.schedule_show('nightly')
                 self.assertEqual(expected, shown.next_execution_time)
+
+    def _planned(self, *entries: dict[str, Any]) -> list[declared.Change]:
+        return self.schedules.schedule_difference(self._file(*entries))
+
+    def _rival(self, *rows: fakes.Row) -> None:
+        """Have somebody else create triggers just before we do."""
+
+        def act(request: Any) -> None:
+            if request.method == 'POST':
+                self.mistral.before = None
+                self.triggers.extend(rows)
+
+        self.mistral.before = act
+
+    def test_what_is_there_by_now_stays_alone(self) -> None:
+        (change,) = self._planned({'instance': 'orders'})
+        there = our_trigger(1)
+        self.triggers[:] = [there]
+        exc = self.assertRaises(
+            exceptions.ConflictError, self.schedules.schedule_apply, change
+        )
+        self.assertIn('"nightly" of orders at the same', str(exc))
+        self.assertEqual([there], self.triggers)
+
+    def test_of_two_who_create_it_at_the_same_time_one_gives_way(self) -> None:
+        (change,) = self._planned({'instance': 'orders'})
+        rival = our_trigger(1)
+        self._rival(rival)
+        self.assertRaises(
+            exceptions.ConflictError, self.schedules.schedule_apply, change
+        )
+        self.assertEqual(1, len(self.posted()))
+        self.assertEqual([rival], self.triggers)
+        self.assertEqual('', self.log.output)
+
+    def test_others_of_the_instance_or_the_name_are_no_twins(self) -> None:
+        (change,) = self._planned({'instance': 'orders'})
+        self._rival(
+            our_trigger(1, 'weekly'),
+            our_trigger(2, instance=fakes.OTHER_INSTANCE),
+        )
+        self.schedules.schedule_apply(change)
+        self.assertEqual(3, len(self.triggers))
+
+    def test_as_many_as_are_declared_are_created(self) -> None:
+        self.triggers.append(our_trigger(1))
+        planned = self._planned(*[{'instance': 'orders'}] * 3)
+        for change in planned:
+            self.schedules.schedule_apply(change)
+        self.assertEqual(3, len(self.triggers))
+        for change in planned[1:]:
+            self.assertRaises(
+                exceptions.ConflictError, self.schedules.schedule_apply, change
+            )
+        self.assertEqual(3, len(self.triggers))
+
+    def test_it_cannot_be_told_whether_it_is_the_only_one(self) -> None:
+        (change,) = self._planned({'instance': 'orders'})
+
+        def create(request: Any, context: Any) -> fakes.Row:
+            self.http.get(
+                TRIGGERS, status_code=500, json={'faultstring': 'Lost'}
+            )
+            return self.mistral.create(request, context)
+
+        self.http.post(TRIGGERS, json=create, status_code=201)
+        self.schedules.schedule_apply(change)
+        (made,) = self.triggers
+        self.assertIn('If it is there twice, delete ', self.log.output)
+        self.assertIn(made['name'].split(':')[3], self.log.output)
+        self.assertIn('Lost', self.log.output)
+
+    def test_a_twin_that_stays_is_told(self) -> None:
+        (change,) = self._planned({'instance': 'orders'})
+        self._rival(our_trigger(1))
+        self.http.delete(re.compile(TRIGGERS), status_code=403)
+        self.assertRaises(
+            exceptions.ConflictError, self.schedules.schedule_apply, change
+        )
+        _, made = self.triggers
+        self.assertIn('If it is there twice, delete ', self.log.output)
+        self.assertIn(made['name'].split(':')[3], self.log.output)
 
     def test_instances_that_are_not_there(self) -> None:
         for text in (

@@ -18,6 +18,7 @@ from trove_backup_schedule import cron
 from trove_backup_schedule import declared
 from trove_backup_schedule import exceptions
 from trove_backup_schedule import models
+from trove_backup_schedule import settings
 
 utc = functools.partial(datetime.datetime, tzinfo=datetime.UTC)
 
@@ -109,7 +110,7 @@ TEXTS = st.one_of(
 SPREADABLE = ('@daily', '@hourly', '@weekly')
 PATTERNS = (*SPREADABLE, '0 3 * * *', '*/15 * * * 1-5', '0 0 L * *')
 
-NAMES = TEXTS.filter(_accepted(models.validate_name))
+NAMES = TEXTS.filter(_accepted(settings.validate_name))
 ANY = TEXTS.filter(lambda text: bool(text.strip()))
 
 PATTERN_OPTIONS = st.one_of(
@@ -118,7 +119,7 @@ PATTERN_OPTIONS = st.one_of(
         {'pattern': st.sampled_from(SPREADABLE), 'spread': st.just(True)}
     ),
 )
-NUMBERS = st.integers(1, models.MAX_COUNT)
+NUMBERS = st.integers(1, settings.MAX_COUNT)
 BASE_OPTIONS = st.one_of(
     st.fixed_dictionaries({}, optional={'parent': ANY, 'keep': NUMBERS}),
     st.fixed_dictionaries({'incremental': st.just(True)}),
@@ -130,11 +131,13 @@ BASE_OPTIONS = st.one_of(
 OTHER_OPTIONS = st.fixed_dictionaries(
     {'instance': ANY, 'name': NAMES},
     optional={
-        'description': TEXTS.filter(_accepted(models.validate_description)),
+        'description': TEXTS.filter(_accepted(settings.validate_description)),
         'swift_container': st.from_regex(
             r'[a-z0-9@%+=:,./-]*[a-z]', fullmatch=True
         ),
-        'storage_driver': ANY,
+        'storage_driver': TEXTS.filter(
+            _accepted(settings.validate_storage_driver)
+        ),
         'enabled': st.booleans(),
         'count': NUMBERS,
         'first_time': st.datetimes(timezones=st.just(datetime.UTC)),
@@ -202,6 +205,9 @@ class Cloud:
         for each in changes:
             if each.action == 'create':
                 assert each.declaration is not None
+                key = (each.instance, each.declaration.name)
+                there = [(one.instance, one.name) for one in self.schedules]
+                assert each.twins == there.count(key)
                 self._create(each.instance, each.declaration)
             elif each.action in {'change', 'delete'}:
                 assert each.schedule is not None
@@ -258,13 +264,7 @@ class TestParse(base.TestCase):
         again = declared.dump(content.schedules, content.instance)
         self.assertEqual(content, declared.parse(again))
 
-    def test_it_holds_no_other_instance_then(self) -> None:
-        exc = self.assertRaises(
-            exceptions.InvalidValueError,
-            declared.parse,
-            f'instance: customers\n{ENTRY}',
-        )
-        self.assertIn('another instance than "customers"', str(exc))
+    def test_that_instance_is_a_name_or_an_id(self) -> None:
         for value in ('', "' '", 'null', '7', '[]'):
             with self.case(value):
                 self.assertRaises(
@@ -619,6 +619,26 @@ class TestDifference(base.TestCase):
                 },
             ),
             change,
+        )
+
+    def test_one_that_is_created_knows_how_many_others_there_are(
+        self,
+    ) -> None:
+        wanted = [declaration(keep=keep) for keep in (1, 2, 3, 4)]
+        wanted.append(declaration(name='weekly'))
+        there = [schedule(1, keep=2), foreign(2), schedule(3, name='more')]
+        changes = difference(wanted, there)
+        self.assertEqual(
+            ['change', 'unchanged', 'create', 'create', 'create', 'left'],
+            actions(changes),
+        )
+        self.assertEqual([1, 2, 0], [each.twins for each in changes[2:5]])
+        self.assertEqual(
+            [('create', 1), ('unchanged', 0)],
+            [
+                (each.action, each.twins)
+                for each in difference(wanted[:2], there[:1])
+            ],
         )
 
     def test_every_setting_counts(self) -> None:

@@ -103,6 +103,7 @@ class TestRequestsTo(base.TestCase):
                     json={'faultstring': words},
                 )
                 self.assertIn('no application credential', str(exc))
+                self.assertIn('only commands that create or ch', str(exc))
 
     def test_a_service_that_nobody_reaches_has_done_nothing(self) -> None:
         timeout = requests.exceptions.ConnectTimeout('timed out')

@@ -14,13 +14,14 @@ from tests.unit import base
 from tests.unit import fakes
 from trove_backup_schedule import exceptions
 from trove_backup_schedule import models
+from trove_backup_schedule import settings
 
 utc = functools.partial(datetime.datetime, tzinfo=datetime.UTC)
 
 
 def _valid_name(text: str) -> bool:
     try:
-        models.validate_name(text)
+        settings.validate_name(text)
     except exceptions.InvalidValueError:
         return False
     return True
@@ -376,6 +377,11 @@ class TestScheduleExecution(base.TestCase):
                 self.assertIsNone(run.schedule_id)
 
     def test_the_reason_of_a_failure(self) -> None:
+        wrapped = (
+            'The action raised an exception [action=<TroveAction object at '
+            "0x7f>, action_ex_id=7, msg='TroveAction.backups.create failed: "
+            "Busy. (HTTP 422)']"
+        )
         for state, info, output, expected in (
             ('ERROR', 'It failed', {}, 'It failed'),
             ('ERROR', 'It failed', {'result': 'other'}, 'It failed'),
@@ -383,6 +389,15 @@ class TestScheduleExecution(base.TestCase):
             ('ERROR', '', {'result': ''}, None),
             ('ERROR', None, {}, None),
             ('SUCCESS', '', {'result': 'no failure'}, None),
+            ('ERROR', f'{wrapped}\n', {}, 'Busy. (HTTP 422)'),
+            ('ERROR', None, {'result': wrapped}, 'Busy. (HTTP 422)'),
+            ('ERROR', None, {'result': {'code': 7}}, "{'code': 7}"),
+            (
+                'PAUSED',
+                "Paused by\n'pause-before'",
+                {},
+                "Paused by 'pause-before'",
+            ),
         ):
             with self.case(state, info, output):
                 run = models.ScheduleExecution.from_execution(
@@ -465,6 +480,17 @@ class TestWithBackup(base.TestCase):
                     expected and (expected.id, expected.status),
                     found.backup_id and (found.backup_id, found.backup_status),
                 )
+
+    def test_of_several_it_is_the_first_since_the_run_began(self) -> None:
+        before, made, later = (self._backup(number) for number in (4, 6, 7))
+        run = self._run(state='RUNNING', output={})
+        for backups in itertools.permutations((before, made, later)):
+            with self.case(backups):
+                self.assertEqual(made.id, run.with_backup(backups).backup_id)
+        twin = dataclasses.replace(made, id=base.uid(1))
+        for backups in itertools.permutations((made, twin, later)):
+            with self.case(backups):
+                self.assertEqual(twin.id, run.with_backup(backups).backup_id)
 
     def test_the_label_may_have_the_id_of_the_trigger(self) -> None:
         for label, known in (
@@ -692,95 +718,6 @@ class TestRunValues(base.TestCase):
                 )
                 self.assertEqual([schedule.trigger_id], found)
                 self.assertIn(found[0], schedule.labels)
-
-
-class TestValidation(base.TestCase):
-    def test_texts_that_trove_takes(self) -> None:
-        for validate, text in (
-            (models.validate_name, 'a'),
-            (models.validate_name, '1'),
-            (models.validate_name, 'n' * 100),
-            (models.validate_name, 'nightly: 100 % of (ÄÖÜ) _ \\ "a" \'b\''),
-            (models.validate_name, '备份 1'),
-            (models.validate_description, 'd' * 207),
-            (models.validate_description, 'of orders/2030'),
-            (models.validate_swift_container, 'c' * 255),
-            (models.validate_swift_container, 'Az09@%+=:,./-_'),
-        ):
-            with self.case(text):
-                self.assertEqual(text, validate(text))
-
-    def test_texts_that_trove_would_refuse_at_each_run(self) -> None:
-        for validate, text, reason in (
-            (models.validate_name, '', 'name'),
-            (models.validate_name, '---', 'one ASCII letter or digit'),
-            (models.validate_name, '备份', 'one ASCII letter or digit'),
-            (models.validate_name, ' a', 'white space'),
-            (models.validate_name, 'a\t', 'white space'),
-            (models.validate_name, 'a\nb', 'control character'),
-            (models.validate_name, 'a\x00b', 'control character'),
-            (models.validate_name, 'a\u2028b', 'control character'),
-            (models.validate_name, 'a/b', '"/" is not possible'),
-            (models.validate_name, 'n' * 101, '101 characters, and 100'),
-            (models.validate_description, '...', 'one ASCII letter'),
-            (models.validate_description, 'd' * 256, '256 characters'),
-            (models.validate_description, 'a\nb', 'line break'),
-            (models.validate_swift_container, 'a b', '"a b" can\'t be used'),
-            (models.validate_swift_container, 'a?b', 'ASCII letters, digits'),
-            (models.validate_swift_container, 'aé', '@%+=:,./-_'),
-            (models.validate_swift_container, 'c' * 256, '256 characters'),
-            (models.validate_swift_container, '.', 'one ASCII letter'),
-        ):
-            with self.case(text):
-                exc = self.assertRaises(
-                    exceptions.InvalidValueError, validate, text
-                )
-                self.assertIn(reason, str(exc))
-
-    def test_a_refusal_does_not_repeat_a_very_long_text(self) -> None:
-        exc = self.assertRaises(
-            exceptions.InvalidValueError, models.validate_name, 'n' * 9999
-        )
-        self.assertLess(len(str(exc)), 200)
-
-    def test_numbers(self) -> None:
-        for validate, what in (
-            (models.validate_count, 'count'),
-            (models.validate_keep, 'backups to keep'),
-            (models.validate_full_every, 'incremental backups'),
-        ):
-            self.assertEqual(1, validate(1))
-            self.assertEqual(2**31 - 1, validate(2**31 - 1))
-            for number in (0, -1, 2**31):
-                with self.case(what, number):
-                    exc = self.assertRaises(
-                        exceptions.InvalidValueError, validate, number
-                    )
-                    self.assertIn(f'not {number}.', str(exc))
-                    self.assertIn(what, str(exc))
-
-    def test_what_goes_together(self) -> None:
-        """All that is possible, held against the three rules."""
-        for parent, incremental, full_every, keep in itertools.product(
-            (None, base.uid(9)), (False, True), (None, 6), (None, 3)
-        ):
-            refused = (
-                (parent and incremental)
-                or (full_every and not incremental)
-                or (keep and incremental and not full_every)
-            )
-            with self.case(parent, incremental, full_every, keep):
-                try:
-                    models.validate_combination(
-                        parent_id=parent,
-                        incremental=incremental,
-                        full_every=full_every,
-                        keep=keep,
-                    )
-                except exceptions.InvalidValueError:
-                    self.assertTrue(refused)
-                else:
-                    self.assertFalse(refused)
 
 
 class TestParseTime(base.TestCase):

@@ -62,6 +62,12 @@ def generation(number: int, name: str = 'nightly', **more: Any) -> fakes.Row:
     return row
 
 
+def going_on(number: int, row: fakes.Row, **changes: Any) -> fakes.Row:
+    """Give a run that a trigger has just started."""
+    just_now = {'state': 'RUNNING', 'created_at': f'{fakes.NOW:%F %T}'}
+    return run_of(number, row, **just_now | changes)
+
+
 class ReplacementTestCase(test_adapter.AdapterTestCase):
     def setUp(self) -> None:
         super().setUp()
@@ -460,13 +466,45 @@ class TestRetire(ReplacementTestCase):
             for state in ('RUNNING', 'PAUSED', 'IDLE', 'DELAYED'):
                 with self.case(maker, state):
                     row = self.begin(maker)
-                    self.executions.append(run_of(1, row, state=state))
+                    self.executions.append(going_on(1, row, state=state))
                     made = self.change(maker, keep=3)
                     self.assertEqual([1, 2], self.generations())
-                    self.assertEqual(made, self.only())
+                    self.assertEqual(
+                        dataclasses.replace(made, leftovers=(row['id'],)),
+                        self.only(),
+                    )
                     self.end_runs()
                     self.change(maker, keep=4)
                     self.assertEqual([3], self.generations())
+
+    def test_it_is_told_that_a_trigger_stays_and_for_how_long(self) -> None:
+        row = self.begin()
+        self.executions.append(going_on(1, row))
+        self.change(keep=3)
+        self.schedules.schedule_show(schedule_id(1))
+        told = self.log.output.splitlines()
+        self.assertEqual(2, len(told))
+        for line in told:
+            for words in (
+                f'A run of the schedule {schedule_id(1)} is going on',
+                f'trigger {row["id"]} that was replaced goes when that run',
+            ):
+                self.assertIn(words, line)
+        self.end_runs()
+        self.schedules.schedule_show(schedule_id(1))
+        self.assertEqual(told, self.log.output.splitlines())
+
+    def test_a_run_that_is_stuck_keeps_no_trigger(self) -> None:
+        for minutes, generations in ((55, [1, 2]), (65, [2])):
+            for state in ('RUNNING', 'PAUSED'):
+                with self.case(minutes, state):
+                    row = self.begin()
+                    began = f'{fakes.NOW - minutes * 60 * SECOND:%F %T}'
+                    self.executions.append(
+                        going_on(1, row, state=state, created_at=began)
+                    )
+                    self.change(keep=3)
+                    self.assertEqual(generations, self.generations())
 
     def test_runs_that_need_no_trust_of_it_keep_it_not(self) -> None:
         by_hand = models.run_values(
@@ -476,20 +514,20 @@ class TestRetire(ReplacementTestCase):
             {'state': 'SUCCESS'},
             {'state': 'ERROR'},
             {'state': 'CANCELLED'},
-            {'state': 'RUNNING', 'description': by_hand['description']},
-            {'state': 'RUNNING', 'description': None},
-            {'state': 'RUNNING', 'workflow_name': 'report'},
+            {'description': by_hand['description']},
+            {'description': None},
+            {'workflow_name': 'report'},
         )
         for run in runs:
             with self.case(run):
-                self.executions[:] = [run_of(1, self.begin(), **run)]
+                self.executions[:] = [going_on(1, self.begin(), **run)]
                 self.change(keep=3)
                 self.assertEqual([2], self.generations())
 
     def test_only_the_trigger_of_the_run_is_kept(self) -> None:
         self.begin()
         self.triggers.append(generation(2))
-        self.executions.append(run_of(1, self.triggers[1], state='RUNNING'))
+        self.executions.append(going_on(1, self.triggers[1]))
         self.change(keep=3)
         self.assertEqual([2, 3], self.generations())
 
@@ -501,7 +539,7 @@ class TestLeftHalfWay(ReplacementTestCase):
         for maker, (name, identifier) in MADE.items():
             self.leave_both(maker, keep=3)
             # While it runs, the older trigger stays.
-            run = run_of(1, self.triggers[0], state='RUNNING')
+            run = going_on(1, self.triggers[0])
             self.executions[:] = [run]
             for found in (
                 *self.schedules.schedule_list('orders'),
@@ -678,8 +716,75 @@ class TestDelete(ReplacementTestCase):
                 self.triggers.append(generation(next(numbers)))
 
         with self._hooked(more):
-            self.schedules.schedule_delete(schedule_id(1))
+            exc = self.assertRaises(
+                exceptions.ConflictError,
+                self.schedules.schedule_delete,
+                schedule_id(1),
+            )
         self.assertEqual(replacement._ROUNDS + 2, next(numbers))
+        self.assertIn(f'{schedule_id(1)}, so it is still there', str(exc))
+        self.assertIn('Try again', str(exc))
+
+    def test_what_the_last_look_finds_gone_is_deleted(self) -> None:
+        self.begin()
+        numbers = iter(range(2, replacement._ROUNDS + 1))
+
+        def more(request: Any) -> None:
+            if request.method == 'DELETE':
+                self.triggers.extend(
+                    map(generation, itertools.islice(numbers, 1))
+                )
+
+        with self._hooked(more):
+            self.schedules.schedule_delete(schedule_id(1))
+        self.assertEqual([], self.triggers)
+
+    def test_a_run_that_loses_its_trust_is_named(self) -> None:
+        for maker, (_name, identifier) in MADE.items():
+            with self.case(maker):
+                row = self.begin(maker)
+                run = going_on(1, row)
+                self.executions.append(run)
+                self.schedules.schedule_delete(identifier)
+                self.assertEqual([], self.triggers)
+                *_earlier, told = self.log.output.splitlines()
+                self.assertIn(
+                    f'run {run["id"]} of the deleted schedule {identifier} '
+                    'was going on',
+                    told,
+                )
+                self.assertIn('backup has begun, that goes on', told)
+
+    def test_nothing_is_told_of_runs_that_go_on_all_the_same(self) -> None:
+        by_hand = models.run_values(
+            models.Schedule.from_trigger(our_trigger(1))
+        )
+        for changes in (
+            {'state': 'SUCCESS'},
+            {'description': by_hand['description']},
+            # It is stuck.
+            {'created_at': '2030-01-01 10:59:59'},
+        ):
+            with self.case(changes):
+                self.executions[:] = [going_on(1, self.begin(), **changes)]
+                self.schedules.schedule_delete(schedule_id(1))
+                self.assertEqual('', self.log.output)
+
+    def test_whether_a_run_goes_on_takes_one_request(self) -> None:
+        self.begin()
+        self.schedules.schedule_delete(schedule_id(1))
+        self.assertEqual(1, self.methods().count('GET executions'))
+
+    def test_nothing_is_told_of_a_run_whose_trigger_stays(self) -> None:
+        row = self.begin()
+        self.executions.append(going_on(1, row))
+        self.http.delete(f'{TRIGGERS}/{row["id"]}', status_code=403)
+        self.assertRaises(
+            exceptions.AuthorizationError,
+            self.schedules.schedule_delete,
+            schedule_id(1),
+        )
+        self.assertEqual('', self.log.output)
 
 
 class TestStoppedAtAnyMoment(ReplacementTestCase):

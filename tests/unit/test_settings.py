@@ -3,6 +3,7 @@
 import dataclasses
 import datetime
 import functools
+import itertools
 import json
 from typing import Any
 
@@ -139,6 +140,7 @@ class TestValidated(base.TestCase):
             {'pattern': '* * * * * *'},
             {'description': ''},
             {'swift_container': ''},
+            {'storage_driver': ''},
             {'count': 0},
             {'keep': 0},
             {'full_every': 0},
@@ -154,6 +156,81 @@ class TestValidated(base.TestCase):
                     changes,
                     NOW,
                 )
+
+
+class TestValidation(base.TestCase):
+    def test_texts_that_trove_takes(self) -> None:
+        for validate, text in (
+            (settings.validate_name, 'a'),
+            (settings.validate_name, '1'),
+            (settings.validate_name, 'n' * 100),
+            (settings.validate_name, 'nightly: 100 % of (ÄÖÜ) _ \\ "a" \'b\''),
+            (settings.validate_name, '备份 1'),
+            (settings.validate_description, 'd' * 207),
+            (settings.validate_description, 'of orders/2030'),
+            (settings.validate_swift_container, 'c' * 255),
+            (settings.validate_swift_container, 'Az09@%+=:,./-_'),
+            (settings.validate_storage_driver, 's' * 255),
+            (settings.validate_storage_driver, 'my driver'),
+        ):
+            with self.case(text):
+                self.assertEqual(text, validate(text))
+
+    def test_texts_that_trove_would_refuse_at_each_run(self) -> None:
+        for validate, text, reason in (
+            (settings.validate_name, '', 'name'),
+            (settings.validate_name, '---', 'one ASCII letter or digit'),
+            (settings.validate_name, '备份', 'one ASCII letter or digit'),
+            (settings.validate_name, ' a', 'white space'),
+            (settings.validate_name, 'a\t', 'white space'),
+            (settings.validate_name, 'a\nb', 'control character'),
+            (settings.validate_name, 'a\x00b', 'control character'),
+            (settings.validate_name, 'a\u2028b', 'control character'),
+            (settings.validate_name, 'a/b', '"/" is not possible'),
+            (settings.validate_name, 'n' * 101, '101 characters, and 100'),
+            (settings.validate_description, '...', 'one ASCII letter'),
+            (settings.validate_description, 'd' * 256, '256 characters'),
+            (settings.validate_description, 'a\nb', 'line break'),
+            (settings.validate_swift_container, 'a b', '"a b" can\'t be used'),
+            (
+                settings.validate_swift_container,
+                'a?b',
+                'ASCII letters, digits',
+            ),
+            (settings.validate_swift_container, 'aé', '@%+=:,./-_'),
+            (settings.validate_swift_container, 'c' * 256, '256 characters'),
+            (settings.validate_swift_container, '.', 'one ASCII letter'),
+            (settings.validate_storage_driver, '', 'storage driver'),
+            (settings.validate_storage_driver, ' swift', 'white space'),
+            (settings.validate_storage_driver, 's' * 256, '256 characters'),
+        ):
+            with self.case(text):
+                exc = self.assertRaises(
+                    exceptions.InvalidValueError, validate, text
+                )
+                self.assertIn(reason, str(exc))
+
+    def test_a_refusal_does_not_repeat_a_very_long_text(self) -> None:
+        exc = self.assertRaises(
+            exceptions.InvalidValueError, settings.validate_name, 'n' * 9999
+        )
+        self.assertLess(len(str(exc)), 200)
+
+    def test_numbers(self) -> None:
+        for validate, what in (
+            (settings.validate_count, 'count'),
+            (settings.validate_keep, 'backups to keep'),
+            (settings.validate_full_every, 'incremental backups'),
+        ):
+            self.assertEqual(1, validate(1))
+            self.assertEqual(2**31 - 1, validate(2**31 - 1))
+            for number in (0, -1, 2**31):
+                with self.case(what, number):
+                    exc = self.assertRaises(
+                        exceptions.InvalidValueError, validate, number
+                    )
+                    self.assertIn(f'not {number}.', str(exc))
+                    self.assertIn(what, str(exc))
 
 
 class TestValidateTogether(base.TestCase):
@@ -172,7 +249,7 @@ class TestValidateTogether(base.TestCase):
         for changes, reason in (
             ({'parent_id': 'x', 'incremental': True}, 'not on both'),
             ({'full_every': 6}, 'Only an incremental schedule'),
-            ({'incremental': True, 'keep': 3}, '--full-every'),
+            ({'incremental': True, 'keep': 3}, 'make a full one every'),
             ({'pattern': None}, 'has to be given a pattern first'),
         ):
             with self.case(changes):
@@ -182,6 +259,29 @@ class TestValidateTogether(base.TestCase):
                     chosen(**changes),
                 )
                 self.assertIn(reason, str(exc))
+
+    def test_all_that_is_possible_is_held_against_the_rules(self) -> None:
+        for parent, incremental, full_every, keep in itertools.product(
+            (None, base.uid(9)), (False, True), (None, 6), (None, 3)
+        ):
+            refused = (
+                (parent and incremental)
+                or (full_every and not incremental)
+                or (keep and incremental and not full_every)
+            )
+            with self.case(parent, incremental, full_every, keep):
+                wanted = chosen(
+                    parent_id=parent,
+                    incremental=incremental,
+                    full_every=full_every,
+                    keep=keep,
+                )
+                try:
+                    settings.validate_together(wanted)
+                except exceptions.InvalidValueError:
+                    self.assertTrue(refused)
+                else:
+                    self.assertFalse(refused)
 
 
 def _values(
@@ -405,6 +505,25 @@ class TestSuccessor(base.TestCase):
                 self.assertEqual(first, changed.first_time)
                 self.assertEqual(first, changed.next_execution_time)
 
+    def test_a_first_time_about_to_come_is_not_lost(self) -> None:
+        # The old pattern says that time too, the new one does not.
+        for seconds in (4, 30, 65):
+            now = TICK - datetime.timedelta(seconds=seconds)
+            current = schedule(first_time=TICK, active_since=TICK)
+            with self.case(seconds):
+                exc = self.assertRaises(
+                    exceptions.ConflictError,
+                    self._changed,
+                    current,
+                    now,
+                    pattern='0 4 * * *',
+                )
+                self.assertIn('at 2030-01-01T03:00:00', str(exc))
+                # These make that run themselves.
+                for changes in ({'keep': 3}, {'pattern': '0 3,15 * * *'}):
+                    changed = self._changed(current, now, **changes)
+                    self.assertEqual(TICK, changed.next_execution_time)
+
     def test_a_name_that_no_trigger_can_have_is_refused(self) -> None:
         for current, changes in (
             (schedule(), {'name': 'n' * 200}),
@@ -463,7 +582,8 @@ class TestPendingFirstTime(base.TestCase):
     def _pending(
         self, now: datetime.datetime = NOW, **changes: Any
     ) -> datetime.datetime | None:
-        return settings.pending_first_time(schedule(**changes), now)
+        current = schedule(**changes)
+        return settings.pending_first_time(current, current.pattern, now)
 
     def test_the_pattern_alone_says_it(self) -> None:
         second = datetime.timedelta(seconds=1)
@@ -517,6 +637,32 @@ class TestPendingFirstTime(base.TestCase):
                     self.assertIn(fakes.schedule_id(1), str(exc))
                     self.assertIn('at 2030-01-01T02:0', str(exc))
                     self.assertIn('Try again', str(exc))
+
+    def test_a_time_that_is_close_is_that_of_both_patterns(self) -> None:
+        for before, after, said_by_both in (
+            ('0 3 * * *', '0 3 * * *', True),
+            ('0 3 * * *', '0 3,15 * * *', True),
+            ('0 3 * * *', '0 4 * * *', False),
+            ('0 3 * * *', None, False),
+            # A run that the old one starts early would be started twice.
+            ('0 4 * * *', '0 3 * * *', False),
+            (None, '0 3 * * *', False),
+        ):
+            with self.case(before, after):
+                current = schedule(pattern=before, first_time=TICK)
+                now = TICK - datetime.timedelta(seconds=30)
+                if said_by_both:
+                    self.assertIsNone(
+                        settings.pending_first_time(current, after, now)
+                    )
+                else:
+                    self.assertRaises(
+                        exceptions.ConflictError,
+                        settings.pending_first_time,
+                        current,
+                        after,
+                        now,
+                    )
 
     def test_one_that_is_disabled(self) -> None:
         for since, expected in (

@@ -318,8 +318,7 @@ class TestDefinition(base.TestCase):
                 self.assertIn('finish', reachable(name))
                 self.assertEqual(
                     name == 'finish',
-                    not followers(task, 'on-success')
-                    & TASKS.keys(),
+                    not followers(task, 'on-success') & TASKS.keys(),
                 )
                 if task['action'] != 'std.noop':
                     # To Mistral what on-complete leads to is no answer to
@@ -1155,8 +1154,7 @@ class TestRetention(base.TestCase):
 
     def test_only_those_of_the_instance_are_read(self) -> None:
         # Each that is listed costs Mistral a request of its own.
-        elsewhere = {'instance_id': fakes.OTHER_INSTANCE}
-        cloud = Cloud(row(1), row(2, **elsewhere), row(3, **elsewhere))
+        cloud = Cloud(row(1), row(2, instance_id=fakes.OTHER_INSTANCE))
         done = run(cloud, keep=1)
         for asked in cloud.inputs('trove.backups_list'):
             self.assertEqual(fakes.INSTANCE, asked['instance_id'])

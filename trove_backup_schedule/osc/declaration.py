@@ -3,6 +3,7 @@
 """Database backup schedules that are declared in a file."""
 
 import argparse
+import collections
 from collections.abc import Iterable, Mapping
 import logging
 import pathlib
@@ -44,8 +45,6 @@ class _Changes(cliff_columns.FormattableColumn[Any]):
 class ApplySchedule(command.Lister):
     _description = _('Create and change schedules as a file declares them')
 
-    _failed = 0
-
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument(
@@ -74,36 +73,30 @@ class ApplySchedule(command.Lister):
         changes = self.schedules.schedule_difference(
             _read(parsed_args.file), prune=parsed_args.prune
         )
+        self._counts = collections.Counter[str]()
         rows = []
         for change in changes:
-            result = _('not done') if parsed_args.dry_run else _('done')
+            outcome: str = change.action
             if change.action in {'unchanged', 'left'}:
-                result = ''
-            elif not parsed_args.dry_run:
+                self._counts[outcome] += 1
+                continue
+            result = _('not done') if parsed_args.dry_run else _('done')
+            if not parsed_args.dry_run:
                 try:
                     self.schedules.schedule_apply(change)
                 except exceptions.ScheduleError as exc:
                     LOG.error('%s', exc)
-                    result = _('failed')
-                    self._failed += 1
+                    outcome, result = 'failed', _('failed')
+            self._counts[outcome] += 1
             rows.append((*_change(change), result))
-        if self._failed:
-            LOG.error(
-                _(
-                    '%(failed)d of %(total)d changes failed. Apply the file '
-                    'again when the reasons are gone.'
-                ),
-                {
-                    'failed': self._failed,
-                    'total': sum(bool(row[-1]) for row in rows),
-                },
-            )
         return _HEADERS, rows
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Run the command, and give an exit code of 1 if any change failed."""
         status: int = super().run(parsed_args)
-        return status or int(self._failed > 0)
+        summary = _summary(self._counts, dry_run=parsed_args.dry_run)
+        self.app.stderr.write(f'{summary}\n')
+        return status or int(self._counts['failed'] > 0)
 
 
 class ExportSchedule(command.Command):
@@ -157,6 +150,25 @@ def _read(file: str) -> str:
         raise osc_exceptions.CommandError(
             _("%s can't be read: it is not a text in UTF-8.") % file
         ) from exc
+
+
+def _summary(counts: collections.Counter[str], *, dry_run: bool) -> str:
+    """Say what was done, or is to be done, about how many schedules."""
+    if counts.keys() <= {'unchanged', 'left'}:
+        words = _('Nothing to change')
+    elif dry_run:
+        words = _(
+            '%(create)d to create, %(change)d to change, %(delete)d to delete'
+        )
+    else:
+        words = _(
+            '%(create)d created, %(change)d changed, %(delete)d deleted, '
+            '%(failed)d failed'
+        )
+    words += _('; %(unchanged)d as declared, %(left)d left alone.')
+    if 'failed' in counts:
+        words += _(' Apply the file again when the reasons are gone.')
+    return words % counts
 
 
 def _change(change: declared.Change) -> tuple[Any, ...]:

@@ -61,6 +61,10 @@ class DeclarationTestCase(test_schedule.ScheduleTestCase):
         """Apply a file; give what was done about each name, and the result."""
         return _done(self.run_json(declaration.ApplySchedule, *arguments))
 
+    def summed_up(self) -> str:
+        """Give what the last command that applied a file said at its end."""
+        return self.stderr.getvalue().splitlines()[-1]
+
     def pipe(self, text: str) -> None:
         """Have a text come from standard input."""
         self.useFixture(
@@ -124,16 +128,13 @@ class TestApply(DeclarationTestCase):
                 for each in before
             },
         )
-        self.assertEqual(
-            [(name, 'unchanged', '') for name in names],
-            self.apply(file, '--prune'),
-        )
+        self.assertEqual([], self.apply(file, '--prune'))
         self.assertEqual(before, self.there())
 
     def test_what_is_shown(self) -> None:
         self.triggers += [our_trigger(1), our_trigger(2, 'more')]
         file = self.write(NIGHTLY + '  keep: 7\n  description: new\n', BILLING)
-        changed, created, left = self.run_json(
+        changed, created = self.run_json(
             declaration.ApplySchedule, '--dry-run', file
         )
         self.assertEqual(
@@ -161,25 +162,54 @@ class TestApply(DeclarationTestCase):
             },
             created,
         )
-        self.assertEqual(
-            {
-                'Action': 'left',
-                'Instance': fakes.INSTANCE,
-                'Name': 'more',
-                'Schedule ID': schedule_id(2),
-                'Changes': {},
-                'Result': '',
-            },
-            left,
-        )
         header, *rows = self.table(
             declaration.ApplySchedule, '--dry-run', file
         )
         self.assertEqual(list(changed), header)
         self.assertEqual(
-            ['description: None -> new', 'keep: None -> 7', '', ''],
+            ['description: None -> new', 'keep: None -> 7', ''],
             [row[4] for row in rows],
         )
+
+    def test_it_is_summed_up(self) -> None:
+        self.triggers += [our_trigger(1), our_trigger(2, 'more'), trigger(3)]
+        file = self.write(NIGHTLY + '  keep: 7\n', BILLING)
+        for options, done, others in (
+            (('--dry-run',), '1 to create, 1 to change, 0 to delete', (0, 2)),
+            (
+                ('--dry-run', '--prune'),
+                '1 to create, 1 to change, 1 to delete',
+                (0, 1),
+            ),
+            ((), '1 created, 1 changed, 0 deleted, 0 failed', (0, 2)),
+            ((), 'Nothing to change', (2, 2)),
+            (('--dry-run',), 'Nothing to change', (2, 2)),
+            (
+                ('--prune',),
+                '0 created, 0 changed, 1 deleted, 0 failed',
+                (2, 1),
+            ),
+        ):
+            with self.case(options):
+                self.apply(file, *options)
+                same, left = others
+                self.assertEqual(
+                    f'{done}; {same} as declared, {left} left alone.',
+                    self.summed_up(),
+                )
+
+    def test_what_somebody_else_creates_too_is_created_once(self) -> None:
+        def rival(request: Any) -> None:
+            if request.method == 'POST':
+                self.mistral.before = None
+                self.triggers.append(our_trigger(1))
+
+        self.mistral.before = rival
+        file = self.write(NIGHTLY)
+        self.assertEqual([('nightly', 'create', 'failed')], self.apply(file))
+        self.assertIn('"nightly" of orders at the same time', self.log.output)
+        self.assertEqual([], self.apply(file))
+        self.assertEqual([base.uid(1)], [row['id'] for row in self.triggers])
 
     def test_a_dry_run_changes_nothing(self) -> None:
         self.triggers += [our_trigger(1), our_trigger(2, 'more')]
@@ -211,21 +241,16 @@ class TestApply(DeclarationTestCase):
     def test_only_what_was_made_here_is_pruned(self) -> None:
         self.triggers += [our_trigger(1), our_trigger(2, 'more'), trigger(3)]
         file = self.write(NIGHTLY)
-        unchanged = ('nightly', 'unchanged', '')
-        left = ('by-hand', 'left', '')
-        self.assertEqual(
-            [unchanged, ('more', 'left', ''), left], self.apply(file)
-        )
+        self.assertEqual([], self.apply(file))
         self.assertEqual([], self.changed())
         self.assertEqual(
-            [unchanged, ('more', 'delete', 'done'), left],
-            self.apply(file, '--prune'),
+            [('more', 'delete', 'done')], self.apply(file, '--prune')
         )
         self.assertEqual(
             [base.uid(1), base.uid(3)], [row['id'] for row in self.triggers]
         )
         self.assertEqual(
-            [('nightly', 'delete', 'done'), left],
+            [('nightly', 'delete', 'done')],
             self.apply(self.write(), '--prune'),
         )
 
@@ -246,9 +271,7 @@ class TestApply(DeclarationTestCase):
     def test_what_others_made_is_taken_over_only_to_change_it(self) -> None:
         self.triggers.append(trigger(1))
         entry = NIGHTLY.replace('nightly', 'by-hand')
-        self.assertEqual(
-            [('by-hand', 'unchanged', '')], self.apply(self.write(entry))
-        )
+        self.assertEqual([], self.apply(self.write(entry)))
         self.assertEqual([], self.changed())
         self.assertEqual(
             [('by-hand', 'change', 'done')],
@@ -260,9 +283,7 @@ class TestApply(DeclarationTestCase):
     def test_twins_are_two(self) -> None:
         file = self.write(NIGHTLY, NIGHTLY)
         self.assertEqual([('nightly', 'create', 'done')] * 2, self.apply(file))
-        self.assertEqual(
-            [('nightly', 'unchanged', '')] * 2, self.apply(file, '--prune')
-        )
+        self.assertEqual([], self.apply(file, '--prune'))
         self.assertEqual(2, len(self.triggers))
 
     def test_standard_input_is_read_for_a_hyphen(self) -> None:
@@ -372,7 +393,11 @@ class TestPartialFailure(DeclarationTestCase):
             self._apply(),
         )
         self.assertIn('Not allowed', self.log.output)
-        self.assertIn('1 of 3 changes failed.', self.log.output)
+        self.assertEqual(
+            '1 created, 0 changed, 1 deleted, 1 failed; 0 as declared, 0 left '
+            'alone. Apply the file again when the reasons are gone.',
+            self.summed_up(),
+        )
         self.assertEqual(
             [('nightly', '0 3 * * *'), ('weekly', '0 3 * * *')],
             [(each['name'], each['pattern']) for each in self.there()],
@@ -383,13 +408,7 @@ class TestPartialFailure(DeclarationTestCase):
         self.http.post(
             f'{base.MISTRAL}/cron_triggers', json=self.mistral.create
         )
-        self.assertEqual(
-            (
-                0,
-                [('nightly', 'unchanged', ''), ('weekly', 'change', 'done')],
-            ),
-            self._apply(),
-        )
+        self.assertEqual((0, [('weekly', 'change', 'done')]), self._apply())
 
 
 class TestExport(DeclarationTestCase):
@@ -414,10 +433,10 @@ class TestExport(DeclarationTestCase):
     def test_what_is_written_is_there_already(self) -> None:
         before = self.there()
         self.pipe(self.export())
-        done = self.apply('-', '--prune')
-        self.assertEqual(5, len(done))
+        self.assertEqual([], self.apply('-', '--prune'))
         self.assertEqual(
-            {('unchanged', '')}, {(action, told) for _, action, told in done}
+            'Nothing to change; 5 as declared, 0 left alone.',
+            self.summed_up(),
         )
         self.assertEqual(before, self.there())
 

@@ -150,7 +150,7 @@ class TestList(ExecutionTestCase):
                 'Schedule ID': fakes.schedule_id(2),
                 'Manual': True,
                 'Updated At': None,
-                'State Info': 'a\nb ' * 100,
+                'State Info': ' '.join(['a b'] * 100),
             },
             {key: long[key] for key in long if key not in short},
         )

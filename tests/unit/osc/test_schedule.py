@@ -32,6 +32,7 @@ IMPOSSIBLE = (
     ('--pattern', ''),
     ('--description', ''),
     ('--swift-container', 'a b'),
+    ('--storage-driver', ''),
     ('--count', '0'),
     ('--keep', '0'),
     ('--incremental', '--full-every', '0'),
