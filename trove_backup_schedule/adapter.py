@@ -20,6 +20,7 @@ from trove_backup_schedule import cron
 from trove_backup_schedule import declared
 from trove_backup_schedule import exceptions
 from trove_backup_schedule import health
+from trove_backup_schedule import http
 from trove_backup_schedule import inspection
 from trove_backup_schedule import installation
 from trove_backup_schedule import lookup
@@ -32,6 +33,9 @@ from trove_backup_schedule import trove
 from trove_backup_schedule.i18n import _
 
 LOG = logging.getLogger(__name__)
+
+# Seconds for which a run is followed though a service does not answer.
+_PATIENCE = 300.0
 
 
 class BackupSchedules:
@@ -708,22 +712,38 @@ class BackupSchedules:
     ) -> Iterator[models.ScheduleExecution]:
         """Give an execution again and again, until its backup has ended.
 
+        A fault of Mistral or Trove that passes within five minutes is waited
+        out.
+
         :param execution: a
             :class:`~trove_backup_schedule.models.ScheduleExecution` or an ID.
         :param interval: seconds between two looks.
-        :returns: it as it is at each look, with the state of its backup.
+        :returns: it as it is at each look, with the state of its backup. The
+            last may be ``PAUSED``, for that does not end by itself.
         :raises NotFoundError: if there is none.
         :raises RefusedError: if it is an execution of another workflow.
+        :raises ServiceUnavailableError, ServiceError: if a fault lasts.
         """
+        mistral_ = self._mistral(mistral_client)
+        failing_since = None
         while True:
-            found = self.execution_show(
-                execution, mistral_client, with_backups=True
-            )
-            yield found
-            # The run gives up before its token does; the backup goes on.
-            known = found.backup_status is not None or not found.backup_id
-            if found.ended and known and not found.backup_goes_on:
-                return
+            try:
+                (found,) = inspection.with_present_backups(
+                    self._trove(), [lookup.execution(mistral_, _id(execution))]
+                )
+            except exceptions.ScheduleError as exc:
+                now = time.monotonic()
+                failing_since = failing_since or now
+                if not http.may_pass(exc) or now - failing_since > _PATIENCE:
+                    raise
+                LOG.debug('Looking again for %s: %s', _id(execution), exc)
+            else:
+                failing_since = None
+                yield found
+                # The run gives up before its token does; the backup goes on.
+                over = found.ended and not found.backup_goes_on
+                if over or found.state == 'PAUSED':
+                    return
             time.sleep(interval)
 
     def execution_delete(

@@ -128,6 +128,7 @@ def judge(
         *_age_findings(last_backup, schedule.created_at, now, max_age),
         *case.tick_findings(),
         *case.trigger_findings(),
+        *case.leftover_findings(),
         *case.run_findings(last_run),
         _summary(last_backup, now, next_time if is_new else None),
     ]
@@ -332,9 +333,7 @@ class _Case:
     def tick_findings(self) -> Iterator[_Finding]:
         """Tell what is wrong with the latest ticks."""
         going_on = self._numbers(
-            _when(run)
-            for run in self._fired
-            if not run.ended and self._now - _when(run) <= RUN_TIME
+            _when(run) for run in self._fired if self._goes_on(run)
         )
         closed = self._numbers(self._evidence) - going_on | self._late.keys()
         vain = self._vain(
@@ -395,6 +394,22 @@ class _Case:
             )
             values = {'pattern': self._schedule.pattern}
             yield Verdict.WARNING, text % values
+
+    def leftover_findings(self) -> Iterator[_Finding]:
+        """Tell of older triggers that no run needs any more."""
+        needed = {run.trigger_id for run in self._fired if self._goes_on(run)}
+        left = [
+            each for each in self._schedule.leftovers if each not in needed
+        ]
+        if left:
+            text = _(
+                'A cron trigger of it that was replaced is still there and '
+                'may start runs: %(ids)s. "schedule show" deletes it.'
+            )
+            yield Verdict.WARNING, text % {'ids': ', '.join(left)}
+
+    def _goes_on(self, run: models.ScheduleExecution) -> bool:
+        return not run.ended and self._now - _when(run) <= RUN_TIME
 
     def run_findings(
         self, run: models.ScheduleExecution | None

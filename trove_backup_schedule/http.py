@@ -144,6 +144,15 @@ def error_for(
     )
 
 
+def may_pass(failure: exceptions.ScheduleError) -> bool:
+    """Tell whether what failed may be well a moment later."""
+    if isinstance(failure, exceptions.ServiceUnavailableError):
+        return True
+    return isinstance(failure, exceptions.ServiceError) and (
+        failure.status is None or failure.status >= INTERNAL_ERROR
+    )
+
+
 def endpoint_of(
     service: str,
     session: ksa_session.Session,

@@ -63,16 +63,24 @@ def with_backups(
     trove_: trove.Trove, runs: Sequence[models.ScheduleExecution]
 ) -> list[models.ScheduleExecution]:
     """Add to runs the present status of their backups, if Trove tells it."""
-    instances = list({run.instance for run in runs if run.instance})
-    if not instances:
-        return list(runs)
     try:
-        backups = _backups(trove_, instances)
+        return with_present_backups(trove_, runs)
     except exceptions.ScheduleError as exc:
         LOG.warning(
             _('The present state of the backups is not known: %s'), exc
         )
-        return [run.with_backup(None) for run in runs]
+        return [run.with_backup(None) if run.instance else run for run in runs]
+
+
+def with_present_backups(
+    trove_: trove.Trove, runs: Sequence[models.ScheduleExecution]
+) -> list[models.ScheduleExecution]:
+    """Add to runs the present status of their backups.
+
+    :raises ScheduleError: if Trove doesn't tell it.
+    """
+    instances = list({run.instance for run in runs if run.instance})
+    backups = _backups(trove_, instances) if instances else {}
     return [
         run.with_backup(backups[run.instance]) if run.instance else run
         for run in runs

@@ -102,7 +102,7 @@ def repair(
         return None
     newest, *older = found
     if older:
-        _tidy(mistral_, newest, older)
+        _tidy(mistral_, newest, older, level=logging.DEBUG)
     return newest
 
 
@@ -144,14 +144,19 @@ def _tidy(
     mistral_: mistral.Mistral,
     newest: models.Schedule,
     older: list[models.Schedule],
+    *,
+    level: int = logging.WARNING,
 ) -> None:
     """Delete the triggers that another one has been put in place of.
 
     The schedule is what the newest says, whether this succeeds or not.
+
+    :param level: how loud it is said that one is left to its run.
     """
     try:
         row = mistral_.trigger(newest.trigger_id)
-        _retire(mistral_, older, models.parse_time(row.get('created_at')))
+        since = models.parse_time(row.get('created_at'))
+        _retire(mistral_, older, since, level)
     except exceptions.ScheduleError as exc:
         LOG.warning(
             _(
@@ -167,6 +172,7 @@ def _retire(
     mistral_: mistral.Mistral,
     replaced: list[models.Schedule],
     since: datetime.datetime | None,
+    level: int,
 ) -> None:
     """Delete triggers, but not while they are needed.
 
@@ -194,7 +200,8 @@ def _retire(
             if not _runs(mistral_, each):
                 _delete(mistral_, each)
                 continue
-            LOG.warning(
+            LOG.log(
+                level,
                 _(
                     'A run of the schedule %(schedule)s is going on. The '
                     'cron trigger %(trigger)s that was replaced goes when '

@@ -205,7 +205,10 @@ class CheckTests(base.FunctionalTestCase):
             ('not both', (self.ids['good'], '--instance', 'm')),
         ):
             self.assertIn(
-                words, self.fail_openstack(*base.SCHEDULE, 'check', *arguments)
+                words,
+                self.run_openstack(*base.SCHEDULE, 'check', *arguments).failed(
+                    3
+                ),
             )
 
 

@@ -4,10 +4,12 @@ import datetime
 import re
 import types
 from typing import Any
+from unittest import mock
 import urllib.parse
 
 import fixtures
 from mistralclient.api.v2 import client as mistralclient
+import requests
 from troveclient.v1 import client as troveclient
 import yaml
 
@@ -2353,17 +2355,59 @@ class TestWithBackups(ExecutionTestCase):
         waited = self.mistral.now - fakes.NOW
         self.assertEqual(datetime.timedelta(seconds=10), waited)
 
-    def test_while_the_state_of_the_backup_is_not_known_it_is_followed(
-        self,
-    ) -> None:
-        self.http.get(f'{base.TROVE}/backups', status_code=500)
-        seen = []
-        (run,) = self.runs(1)
-        for found in self.schedules.execution_follow(run):
-            seen.append(found.backup_status)
-            if len(seen) == 2:
+    def _fail_for(self, minutes: float, url: str, **answer: Any) -> None:
+        """Have a service fail for a time, and the backup end meanwhile."""
+        self.http.get(url, **answer)
+        end = fakes.NOW + datetime.timedelta(minutes=minutes)
+
+        def sleep(seconds: float) -> None:
+            self.mistral.now += datetime.timedelta(seconds=seconds)
+            if self.mistral.now > end:
+                self.http.get(
+                    f'{EXECUTIONS}/{self.runs(1)[0]}', json=self.executions[0]
+                )
                 self.backups(fakes.our_backup(1, 1))
-        self.assertEqual([None, None, 'COMPLETED'], seen)
+
+        patched = mock.patch('trove_backup_schedule.adapter.time.sleep', sleep)
+        self.addCleanup(patched.stop)
+        patched.start()
+
+    def test_a_fault_that_passes_is_waited_out(self) -> None:
+        (run,) = self.runs(1)
+        for url in (f'{base.TROVE}/backups', f'{EXECUTIONS}/{run}'):
+            for answer in (
+                {'status_code': 503},
+                {'exc': base.dropped()},
+                {'exc': requests.ConnectTimeout},
+            ):
+                with self.case(url, answer):
+                    self.mistral.now = fakes.NOW
+                    self._fail_for(4, url, **answer)
+                    (found,) = self.schedules.execution_follow(run)
+                    self.assertEqual('COMPLETED', found.backup_status)
+                    self.assertEqual('', self.log.output)
+
+    def test_a_fault_that_lasts_is_told(self) -> None:
+        (run,) = self.runs(1)
+        self._fail_for(6, f'{base.TROVE}/backups', status_code=500)
+        follow = self.schedules.execution_follow(run)
+        self.assertRaises(exceptions.ServiceError, list, follow)
+
+    def test_what_will_not_pass_is_told_at_once(self) -> None:
+        (run,) = self.runs(1)
+        for status in (401, 403, 404):
+            with self.case(status):
+                self._fail_for(1, f'{base.TROVE}/backups', status_code=status)
+                follow = self.schedules.execution_follow(run)
+                self.assertRaises(exceptions.ScheduleError, list, follow)
+                self.assertEqual(fakes.NOW, self.mistral.now)
+
+    def test_one_that_is_paused_does_not_go_on_by_itself(self) -> None:
+        (row,) = self.executions
+        row.update(state='PAUSED', output={})
+        (run,) = self.runs(1)
+        (found,) = self.schedules.execution_follow(run)
+        self.assertEqual('PAUSED', found.state)
 
     def test_a_run_that_ended_without_a_backup_is_not_followed(self) -> None:
         (row,) = self.executions

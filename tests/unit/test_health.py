@@ -971,6 +971,32 @@ class TestProperties(base.TestCase):
         self.assertEqual((ticks[2000],), judged.missed)
 
 
+class TestLeftovers(base.TestCase):
+    """Triggers that a change has left."""
+
+    SCHEDULE = dataclasses.replace(NIGHTLY, leftovers=(base.uid(8),))
+    NEWEST = good(january(31, 3))
+
+    def test_one_that_is_left_is_told(self) -> None:
+        judged = judge(self.NEWEST, self.SCHEDULE)
+        self.assertEqual(WARNING, judged.verdict)
+        self.assertIn(base.uid(8), judged.reasons[0])
+        self.assertIn('"schedule show" deletes it', judged.reasons[0])
+
+    def test_one_that_a_run_needs_is_as_it_should_be(self) -> None:
+        for state, moment, expected in (
+            ('RUNNING', NOW - 5 * MINUTE, OK),
+            ('PAUSED', NOW - 5 * MINUTE, OK),
+            ('SUCCESS', NOW - 5 * MINUTE, WARNING),
+            ('RUNNING', NOW - 2 * HOUR, WARNING),
+        ):
+            with self.case(state, moment):
+                needing = run(moment, state, trigger_id=base.uid(8))
+                made = [backup(moment)] if state == 'SUCCESS' else []
+                judged = judge([*self.NEWEST, needing, *made], self.SCHEDULE)
+                self.assertEqual(expected, judged.verdict, str(judged.reasons))
+
+
 class TestJudgeUnscheduled(base.TestCase):
     def test_there_is_always_something_to_say(self) -> None:
         unscheduled = 'No schedule backs up the instance "orders".'

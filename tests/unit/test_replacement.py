@@ -482,14 +482,14 @@ class TestRetire(ReplacementTestCase):
         self.executions.append(going_on(1, row))
         self.change(keep=3)
         self.schedules.schedule_show(schedule_id(1))
+        # Who only looks is not bothered with it.
         told = self.log.output.splitlines()
-        self.assertEqual(2, len(told))
-        for line in told:
-            for words in (
-                f'A run of the schedule {schedule_id(1)} is going on',
-                f'trigger {row["id"]} that was replaced goes when that run',
-            ):
-                self.assertIn(words, line)
+        self.assertEqual(1, len(told))
+        for words in (
+            f'A run of the schedule {schedule_id(1)} is going on',
+            f'trigger {row["id"]} that was replaced goes when that run',
+        ):
+            self.assertIn(words, told[0])
         self.end_runs()
         self.schedules.schedule_show(schedule_id(1))
         self.assertEqual(told, self.log.output.splitlines())

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import datetime
 import itertools
 import json
+import textwrap
 from typing import Any
 
 from cliff import columns
@@ -51,6 +52,20 @@ class Times(columns.FormattableColumn[Any]):
     def machine_readable(self) -> list[str]:
         """Give each time as ISO 8601."""
         return [Time(moment).machine_readable() for moment in self._value]
+
+
+class Sentences(columns.FormattableColumn[Any]):
+    """Several sentences: in short lines for people, in one for machines."""
+
+    _value: Sequence[str]
+
+    def human_readable(self) -> str:
+        """Begin a line with each sentence, and break it where it gets long."""
+        return '\n'.join(textwrap.fill(each, 50) for each in self._value)
+
+    def machine_readable(self) -> str:
+        """Give them one after the other."""
+        return ' '.join(self._value)
 
 
 class Runs(columns.FormattableColumn[Any]):

@@ -4,16 +4,23 @@
 
 import argparse
 from collections.abc import Iterable
+import logging
 from typing import Any
 
 from osc_lib import exceptions as osc_exceptions
 
+from trove_backup_schedule import exceptions
 from trove_backup_schedule import health
 from trove_backup_schedule import models
 from trove_backup_schedule.i18n import _
 from trove_backup_schedule.osc import columns
 from trove_backup_schedule.osc import command
 from trove_backup_schedule.osc import execution
+
+LOG = logging.getLogger(__name__)
+
+# The exit code by which monitoring systems know that nothing is known.
+_UNKNOWN = 3
 
 _PRUNE_HEADERS = (
     'Backup ID',
@@ -79,7 +86,7 @@ class RunSchedule(command.ShowOne):
                 'id': run.id,
                 'state': run.state,
             }
-            if run.backup_name:
+            if run.backup_id:
                 words += _('; the backup %(name)s is %(status)s') % {
                     'name': run.backup_name,
                     'status': run.backup_status,
@@ -87,6 +94,14 @@ class RunSchedule(command.ShowOne):
             if words != said:
                 self.app.stderr.write(f'{words}.\n')
                 said = words
+        if run.state == 'PAUSED':
+            LOG.warning(
+                _(
+                    'Somebody has paused the run. Let it go on with: '
+                    'openstack workflow execution update --state RUNNING %s'
+                ),
+                run.id,
+            )
         if run.backup_status != models.GOOD:
             raise osc_exceptions.CommandError(
                 _('The run %(id)s has made no good backup: %(reason)s')
@@ -156,10 +171,11 @@ class PruneSchedule(command.Lister):
 class CheckSchedule(command.Lister):
     _description = _(
         'Tell whether the data that schedules back up is safe; the exit code '
-        'is 0 if all is OK, 1 for a WARNING and 2 for anything CRITICAL'
+        'is 0 if all is OK, 1 for a WARNING, 2 for anything CRITICAL, and 3 '
+        'if it could not be told'
     )
 
-    _worst = health.Verdict.OK
+    _status = 0
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
@@ -205,15 +221,34 @@ class CheckSchedule(command.Lister):
                 None if max_age is None else health.parse_duration(max_age)
             ),
         )
-        self._worst = max(
-            (each.verdict for each in found), default=health.Verdict.OK
-        )
+        if found:
+            self._status = max(each.verdict for each in found)
+        elif parsed_args.all:
+            LOG.warning(_('This project has no schedules and no instances.'))
+        else:
+            self._status = health.Verdict.WARNING
+            LOG.warning(
+                _(
+                    'This project has no schedules, so nothing is backed up. '
+                    'See with --all which instances need one.'
+                )
+            )
         return _CHECK_HEADERS, map(_health, found)
 
     def run(self, parsed_args: argparse.Namespace) -> int:
-        """Run the command and give the worst verdict as the exit code."""
-        status: int = super().run(parsed_args)
-        return status or int(self._worst)
+        """Run the command and give the worst verdict as the exit code.
+
+        A monitoring system must not take a failure for a verdict.
+        """
+        try:
+            status: int = super().run(parsed_args)
+        except (
+            exceptions.ScheduleError,
+            osc_exceptions.CommandError,
+        ) as exc:
+            LOG.error('%s', exc, exc_info=self.app.options.debug)
+            return _UNKNOWN
+        return status or self._status
 
 
 def _health(judged: health.Health) -> tuple[Any, ...]:
@@ -227,7 +262,7 @@ def _health(judged: health.Health) -> tuple[Any, ...]:
         schedule and schedule.name,
         judged.instance,
         judged.verdict.name,
-        ' '.join(judged.reasons),
+        columns.Sentences(judged.reasons),
         backup and columns.time(backup.created_at),
         columns.duration(judged.last_backup_age),
         run and columns.time(run.created_at),

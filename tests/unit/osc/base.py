@@ -31,6 +31,7 @@ class CommandTestCase(base.CloudTestCase):
             client_manager=types.SimpleNamespace(
                 database_backup_schedule=schedules
             ),
+            options=types.SimpleNamespace(debug=False),
             stdout=self.stdout,
             stderr=self.stderr,
         )

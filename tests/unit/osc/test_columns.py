@@ -41,6 +41,19 @@ class TestTime(base.TestCase):
         self.assertIsNone(columns.time(None))
 
 
+class TestSentences(base.TestCase):
+    def test_people_read_short_lines_and_machines_one(self) -> None:
+        column = columns.Sentences(('One two.', 'three ' * 15 + 'end.'))
+        first, *rest = column.human_readable().splitlines()
+        self.assertEqual('One two.', first)
+        self.assertEqual(2, len(rest))
+        for line in rest:
+            self.assertLessEqual(len(line), 50)
+        self.assertEqual(
+            'One two. ' + 'three ' * 15 + 'end.', column.machine_readable()
+        )
+
+
 class TestTimes(base.TestCase):
     def test_people_see_up_to_three_and_how_many_there_are(self) -> None:
         moments = [utc(2030, 1, day, 3) for day in range(1, 13)]

@@ -158,6 +158,7 @@ class TestRun(test_schedule.ScheduleTestCase):
                 'the backup is DELETED.',
             ),
             ([(RUNNING, None), (ended('CANCELLED', None), None)], 'CANCELLED'),
+            ([({'state': 'PAUSED'}, None)], 'it is PAUSED'),
         ):
             with self.case(looks):
                 exc = self.assertRaises(
@@ -167,6 +168,15 @@ class TestRun(test_schedule.ScheduleTestCase):
                 self.assertIn(f'The run {run} has made no good', str(exc))
                 self.assertIn(reason, str(exc))
                 self.assertEqual('', self.stdout.getvalue())
+
+    def test_a_backup_that_was_never_begun_has_no_state(self) -> None:
+        output = {'backup_id': None, 'backup_name': NAME}
+        row = {'state': 'ERROR', 'output': json.dumps(output)}
+        self.assertRaises(osc_exceptions.CommandError, self._wait, (row, None))
+        self.assertEqual(
+            f'The run {self.executions[-1]["id"]} is ERROR.\n',
+            self.stderr.getvalue(),
+        )
 
     def test_what_is_not_there(self) -> None:
         self.assertRaises(
@@ -332,12 +342,23 @@ class TestCheck(test_schedule.ScheduleTestCase):
 
     def _check(self, *arguments: str) -> tuple[int, Any]:
         """Give the exit code and what is printed."""
+        status = self._run(*arguments)
+        return status, json.loads(self.stdout.getvalue())
+
+    def _run(self, *arguments: str) -> int:
+        """Give the exit code."""
         factory: Any = upkeep.CheckSchedule
         made = factory(self.app, None)
         parser = made.get_parser('openstack x')
         self.stdout.truncate(self.stdout.seek(0))
-        status = made.run(parser.parse_args(['-f', 'json', *arguments]))
-        return status, json.loads(self.stdout.getvalue())
+        status: int = made.run(parser.parse_args(['-f', 'json', *arguments]))
+        return status
+
+    def _fails(self, words: str, *arguments: str) -> None:
+        """Check that it is told that nothing can be told."""
+        self.assertEqual(3, self._run(*arguments))
+        self.assertEqual('', self.stdout.getvalue())
+        self.assertIn(words, self.log.output)
 
     def _verdicts(self, *arguments: str) -> tuple[int, list[str]]:
         """Give the exit code and the verdicts."""
@@ -425,7 +446,11 @@ class TestCheck(test_schedule.ScheduleTestCase):
 
     def test_nothing_to_check(self) -> None:
         self.triggers.clear()
-        self.assertEqual((0, []), self._check())
+        self.assertEqual((1, []), self._check())
+        self.assertIn('has no schedules', self.log.output)
+        self.http.get(f'{base.TROVE}/instances', json={'instances': []})
+        self.assertEqual((0, []), self._check('--all'))
+        self.assertIn('no schedules and no instances', self.log.output)
 
     def test_instances_without_a_schedule(self) -> None:
         self._be_good()
@@ -465,22 +490,11 @@ class TestCheck(test_schedule.ScheduleTestCase):
         # A variable of a script that is not set gives the empty one.
         for age in ('0h', 'soon', '-1d', '1.5h', '36', ''):
             with self.case(age):
-                self.assertRaises(
-                    exceptions.InvalidValueError,
-                    self._check,
-                    f'--max-age={age}',
-                )
+                self._fails("can't be used", f'--max-age={age}')
         self.assertEqual([], self.sent(base.MISTRAL))
 
     def test_schedules_and_an_instance_are_not_both_named(self) -> None:
-        exc = self.assertRaises(
-            osc_exceptions.CommandError,
-            self._check,
-            'nightly',
-            '--instance',
-            'orders',
-        )
-        self.assertIn('not both', str(exc))
+        self._fails('not both', 'nightly', '--instance', 'orders')
         self.assertEqual([], self.sent(base.MISTRAL))
 
     def test_what_is_not_there(self) -> None:
@@ -493,9 +507,7 @@ class TestCheck(test_schedule.ScheduleTestCase):
             [''],
         ):
             with self.case(arguments):
-                self.assertRaises(
-                    exceptions.NotFoundError, self._check, *arguments
-                )
+                self._fails('No ', *arguments)
 
     def test_nothing_is_said_to_be_safe_that_cannot_be_looked_at(
         self,
@@ -508,4 +520,11 @@ class TestCheck(test_schedule.ScheduleTestCase):
         ):
             with self.case(url):
                 self.http.get(url, status_code=500)
-                self.assertRaises(exceptions.ScheduleError, self._check)
+                self._fails('HTTP 500')
+
+    def test_a_failure_has_no_traceback_unless_it_is_asked_for(self) -> None:
+        for debug in (False, True):
+            with self.case(debug):
+                self.app.options.debug = debug
+                self._fails('No ', 'none')
+                self.assertEqual(debug, 'Traceback' in self.log.output)
