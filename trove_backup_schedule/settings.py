@@ -401,7 +401,11 @@ def pending_first_time(
         due = schedule.first_time
     if due is None or due <= now:
         return None
-    ticks = cron.known_times(schedule.pattern, now - _EARLY)
+    # The run for a time that has come may have begun already.
+    ticks = cron.known_times(
+        schedule.pattern,
+        min(due - datetime.timedelta(seconds=1), now + _EARLY),
+    )
     # One that was chosen stays, though the pattern may say the same by now.
     if due == next(ticks, None) and due != schedule.first_time:
         return None

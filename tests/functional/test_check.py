@@ -203,6 +203,7 @@ class CheckTests(base.FunctionalTestCase):
             ('No instance', ('--instance', 'no-such-instance')),
             ('duration', ('--max-age', 'soon')),
             ('not both', (self.ids['good'], '--instance', 'm')),
+            ('column', ('-c', 'No such column')),
         ):
             self.assertIn(
                 words,
@@ -210,6 +211,18 @@ class CheckTests(base.FunctionalTestCase):
                     3
                 ),
             )
+
+    def test_login(self) -> None:
+        """Who can't log in learns nothing, and it is no verdict either."""
+        for option, value, words in (
+            ('--os-password', 'wrong', 'HTTP 401'),
+            ('--os-auth-url', 'http://127.0.0.1:1/v3', 'connect'),
+        ):
+            outcome = self.run_openstack(
+                option, value, *base.SCHEDULE, 'check', self.ids['good']
+            )
+            self.assertIn(words, outcome.failed(3))
+            self.assertEqual('', outcome.stdout)
 
 
 class MinuteTests(base.FunctionalTestCase):

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import tempfile
 import threading
+import time
 from typing import Any
 from urllib import parse
 
@@ -179,10 +180,17 @@ class RunTests(base.FunctionalTestCase):
         'changed',
         'fired',
         'adopted',
+        'disabled',
     )
 
     #: So many seconds a backup of theirs takes, in place of one.
-    SECONDS = {'busy': 15, 'stopping': 12, 'fired': 12, 'adopted': 12}
+    SECONDS = {
+        'busy': 15,
+        'stopping': 12,
+        'fired': 12,
+        'adopted': 12,
+        'disabled': 12,
+    }
 
     #: No name of a schedule made here is so long, and no description.
     LONG_NAME = 'long' * 60
@@ -234,6 +242,18 @@ class RunTests(base.FunctionalTestCase):
         for label in ('fired', 'adopted'):
             cls.runs[label] = first_run(cls.schedules, cls.made[label])
             cls._change(label)
+        # It fires again and again while its first run goes on.
+        cls._make_own('disabled', '* * * * * */5')
+        made = cls.made['disabled']
+        cls.runs['disabled'] = first_run(cls.schedules, made)
+        base.wait_until(
+            lambda: base.trove().backups.list(
+                instance_id=cls.instances['disabled']
+            )
+        )
+        cls.made['disabled'] = cls.schedules.schedule_set(
+            made.id, enabled=False
+        )
 
     @classmethod
     def _make(cls) -> None:
@@ -275,10 +295,16 @@ class RunTests(base.FunctionalTestCase):
 
     @classmethod
     def _make_firing(cls, pattern: str) -> None:
+        cls._make_own('fired', pattern)
+        cls._make_foreign('adopted', pattern)
+
+    @classmethod
+    def _make_own(cls, label: str, pattern: str) -> None:
+        """Make a schedule of a pattern that the commands would not take."""
         schedule_id = models.new_id()
         name = models.TriggerName(
-            name='fired',
-            instance=cls.instances['fired'],
+            name=label,
+            instance=cls.instances[label],
             schedule_id=schedule_id,
         )
         base.mistral().cron_triggers.create(
@@ -292,8 +318,7 @@ class RunTests(base.FunctionalTestCase):
                 'schedule_id': schedule_id,
             },
         )
-        cls.made['fired'] = cls.schedules.schedule_show(schedule_id)
-        cls._make_foreign('adopted', pattern)
+        cls.made[label] = cls.schedules.schedule_show(schedule_id)
 
     @classmethod
     def _remove_firing(cls) -> None:
@@ -629,6 +654,29 @@ class RunTests(base.FunctionalTestCase):
                 (1, 1, 0, 0), (due.month, due.day, due.hour, due.minute)
             )
 
+    def test_disabled_while_running(self) -> None:
+        """What the old trigger starts until it goes makes no backup."""
+        backup = self.succeeded('disabled')
+        made = self.made['disabled']
+        base.wait_until(
+            lambda: self.triggers('disabled') == [made.trigger_id], 60
+        )
+        runs = self.schedules.execution_list(made.id)
+        wait_for_runs(self.schedules, [run.id for run in runs])
+        others = [
+            self.schedules.execution_show(run.id)
+            for run in runs
+            if run.id != self.runs['disabled']
+        ]
+        self.assertNotEqual([], others)
+        for run in others:
+            self.assertEqual(('ERROR', None), (run.state, run.backup_id))
+            self.assertIn('Nothing was done', str(run.state_info))
+        (found,) = base.trove().backups.list(
+            instance_id=self.instances['disabled']
+        )
+        self.assertEqual(backup.id, found.id)
+
     def test_adopted(self) -> None:
         """A schedule made by other means is changed, and its run goes on."""
         backup = self.succeeded('adopted')
@@ -936,6 +984,8 @@ class FaultTests(base.FunctionalTestCase):
         mistral = cls._mistral('demo-domain')
         mistral.workbooks.update(SPECIFIED)
         keys = [cls._make_specified(mistral, pattern)]
+        # Mistral tells a workflow that was changed by its second.
+        time.sleep(1)
         mistral.workbooks.update(
             SPECIFIED.replace(
                 ' [instance, name, description, parent_id]\n', EARLIER_INPUT
@@ -953,6 +1003,7 @@ class FaultTests(base.FunctionalTestCase):
         )
         keys.append(cls._make_earlier_own(mistral, pattern))
         api = cls.apis['demo-domain']
+        time.sleep(1)
         _, changed = api.workbook_install()
         assert changed
         for label, key in zip(cls.EARLIER, keys, strict=True):

@@ -597,6 +597,12 @@ class TestPendingFirstTime(base.TestCase):
             # One has begun early, and the next is close.
             (TICK - 2 * second, utc(2030, 1, 1, 3, 1), '* * * * *'),
             (TICK - 5 * second, utc(2030, 1, 1, 3, 1), '* * * * *'),
+            # One has just begun, early or late.
+            (TICK - 2 * second, utc(2030, 1, 2, 3), '0 3 * * *'),
+            (TICK, utc(2030, 1, 2, 3), '0 3 * * *'),
+            (TICK + second, utc(2030, 1, 2, 3), '0 3 * * *'),
+            (TICK + 4 * second, utc(2030, 1, 2, 3), '0 3 * * *'),
+            (TICK + 60 * second, utc(2030, 1, 2, 3), '0 3 * * *'),
             (NOW, utc(2030, 2, 1), '0 0 1 * *'),
             (NOW, utc(2032, 2, 29), '0 0 29 2 *'),
             (NOW, NOW - second, None),

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 import datetime
 import itertools
 import json
-import textwrap
 from typing import Any
 
 from cliff import columns
@@ -55,13 +54,13 @@ class Times(columns.FormattableColumn[Any]):
 
 
 class Sentences(columns.FormattableColumn[Any]):
-    """Several sentences: in short lines for people, in one for machines."""
+    """Several sentences: a line each for people, one line for machines."""
 
     _value: Sequence[str]
 
     def human_readable(self) -> str:
-        """Begin a line with each sentence, and break it where it gets long."""
-        return '\n'.join(textwrap.fill(each, 50) for each in self._value)
+        """Give a line for each."""
+        return '\n'.join(self._value)
 
     def machine_readable(self) -> str:
         """Give them one after the other."""

@@ -9,7 +9,6 @@ from typing import Any
 
 from osc_lib import exceptions as osc_exceptions
 
-from trove_backup_schedule import exceptions
 from trove_backup_schedule import health
 from trove_backup_schedule import models
 from trove_backup_schedule.i18n import _
@@ -36,14 +35,17 @@ _CHECK_HEADERS = (
     'Name',
     'Instance',
     'Verdict',
-    'Reason',
     'Last Good Backup',
     'Age',
     'Last Run',
     'State',
     'Missed Runs',
     'Next Run',
+    'Reason',
 )
+
+# What people do not look for. They have the names.
+_CHECK_LONG = frozenset({'Schedule ID', 'Instance'})
 
 
 class RunSchedule(command.ShowOne):
@@ -175,6 +177,8 @@ class CheckSchedule(command.Lister):
         'if it could not be told'
     )
 
+    # The login is part of the check: run() sees to it.
+    auth_required = False
     _status = 0
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -201,6 +205,13 @@ class CheckSchedule(command.Lister):
             help=_(
                 'Age from which on a last good backup is too old, such as '
                 '90m, 36h, 2d or 1w (default: what the pattern says)'
+            ),
+        )
+        parser.add_argument(
+            '--long',
+            action='store_true',
+            help=_(
+                'List additional fields in the table (other formats have all)'
             ),
         )
         return parser
@@ -233,6 +244,12 @@ class CheckSchedule(command.Lister):
                     'See with --all which instances need one.'
                 )
             )
+        if parsed_args.formatter == 'table' and not (
+            parsed_args.long or parsed_args.columns
+        ):
+            parsed_args.columns = [
+                each for each in _CHECK_HEADERS if each not in _CHECK_LONG
+            ]
         return _CHECK_HEADERS, map(_health, found)
 
     def run(self, parsed_args: argparse.Namespace) -> int:
@@ -241,12 +258,16 @@ class CheckSchedule(command.Lister):
         A monitoring system must not take a failure for a verdict.
         """
         try:
+            self.auth_required = True
+            self.app.prepare_to_run_command(self)
             status: int = super().run(parsed_args)
-        except (
-            exceptions.ScheduleError,
-            osc_exceptions.CommandError,
-        ) as exc:
-            LOG.error('%s', exc, exc_info=self.app.options.debug)
+        except BrokenPipeError:
+            raise
+        except Exception as exc:
+            if self.app.options.debug:
+                LOG.exception(_('Nothing can be told:'))
+            else:
+                LOG.error('%s', exc)
             return _UNKNOWN
         return status or self._status
 
@@ -262,11 +283,11 @@ def _health(judged: health.Health) -> tuple[Any, ...]:
         schedule and schedule.name,
         judged.instance,
         judged.verdict.name,
-        columns.Sentences(judged.reasons),
         backup and columns.time(backup.created_at),
         columns.duration(judged.last_backup_age),
         run and columns.time(run.created_at),
         run and run.state,
         columns.Times(judged.missed),
         columns.time(judged.next_time),
+        columns.Sentences(judged.reasons),
     )

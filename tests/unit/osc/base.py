@@ -14,7 +14,12 @@ import trove_backup_schedule
 
 
 class CommandTestCase(base.CloudTestCase):
-    """Commands with their real parsers, on the real adapter."""
+    """Commands with their real parsers, on the real adapter.
+
+    :ivar login_fails: what the shell's login raises, or None.
+    """
+
+    login_fails: BaseException | None = None
 
     def setUp(self) -> None:
         super().setUp()
@@ -32,9 +37,15 @@ class CommandTestCase(base.CloudTestCase):
                 database_backup_schedule=schedules
             ),
             options=types.SimpleNamespace(debug=False),
+            prepare_to_run_command=self._log_in,
             stdout=self.stdout,
             stderr=self.stderr,
         )
+
+    def _log_in(self, command: Any) -> None:
+        # As the shell does, which takes it that each command needs a login.
+        if getattr(command, 'auth_required', True) and self.login_fails:
+            raise self.login_fails
 
     def run_command(self, command: Any, *arguments: str) -> str:
         """Run a command and give what it prints."""

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from keystoneauth1 import exceptions as ksa
 from osc_lib import exceptions as osc_exceptions
 
 from tests.unit import base
@@ -349,6 +350,8 @@ class TestCheck(test_schedule.ScheduleTestCase):
         """Give the exit code."""
         factory: Any = upkeep.CheckSchedule
         made = factory(self.app, None)
+        # The shell does so before each command.
+        self.app.prepare_to_run_command(made)
         parser = made.get_parser('openstack x')
         self.stdout.truncate(self.stdout.seek(0))
         status: int = made.run(parser.parse_args(['-f', 'json', *arguments]))
@@ -418,6 +421,25 @@ class TestCheck(test_schedule.ScheduleTestCase):
         ):
             with self.case(words):
                 self.assertIn(words, text)
+
+    def test_a_table_has_the_ids_if_they_are_asked_for(self) -> None:
+        self._be_good()
+        every = [*self._check()[1][0]]
+        for arguments, expected in (
+            (
+                [],
+                [
+                    each
+                    for each in every
+                    if each not in ('Schedule ID', 'Instance')
+                ],
+            ),
+            (['--long'], every),
+            (['-c', 'Age', '-c', 'State'], ['Age', 'State']),
+        ):
+            with self.case(arguments):
+                header, *_ = self.table(upkeep.CheckSchedule, *arguments)
+                self.assertEqual(expected, header)
 
     def test_all_reasons_are_told(self) -> None:
         self._be_bad(2)
@@ -521,6 +543,21 @@ class TestCheck(test_schedule.ScheduleTestCase):
             with self.case(url):
                 self.http.get(url, status_code=500)
                 self._fails('HTTP 500')
+
+    def test_a_login_that_fails_is_no_verdict(self) -> None:
+        self._be_good()
+        self.login_fails = ksa.Unauthorized('Wrong password.')
+        self._fails('Wrong password.')
+        self.assertEqual([], self.sent(base.MISTRAL))
+
+    def test_a_column_that_is_not_there_is_no_verdict(self) -> None:
+        self._fails('No recognized column names', '-c', 'Nothing')
+
+    def test_who_reads_or_stops_it_is_obeyed(self) -> None:
+        for stop in (BrokenPipeError, KeyboardInterrupt):
+            with self.case(stop):
+                self.login_fails = stop()
+                self.assertRaises(stop, self._run)
 
     def test_a_failure_has_no_traceback_unless_it_is_asked_for(self) -> None:
         for debug in (False, True):
