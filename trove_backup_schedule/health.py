@@ -475,7 +475,12 @@ def _fault(
             )
             return text % {'id': backup.id, 'status': backup.status}
         seen.add(backup.id)
-        backup = known.get(backup.parent_id or '')
+        parent_id = backup.parent_id
+        backup = known.get(parent_id or '')
+        if parent_id is not None and backup is None:
+            return _('it needs the backup %(id)s, which is gone') % {
+                'id': parent_id
+            }
     return None
 
 

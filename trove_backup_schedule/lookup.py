@@ -214,6 +214,30 @@ def executions_of(
             yield dataclasses.replace(run, schedule_id=schedule.id)
 
 
+def has_begun(
+    mistral_: mistral.Mistral,
+    schedule: models.Schedule,
+    *,
+    since: datetime.datetime,
+) -> bool:
+    """Tell whether a trigger has started a run.
+
+    :param schedule: as the trigger has it.
+    :param since: aware; when, or later.
+    """
+    runs = _executions(
+        mistral_,
+        marker='',
+        page=None,
+        description=_has(schedule.trigger_id),
+        **_since(since),
+    )
+    return any(
+        run.trigger_id == schedule.trigger_id and not run.manual
+        for run in runs
+    )
+
+
 def executions_by_trust(
     mistral_: mistral.Mistral,
     schedule: models.Schedule,

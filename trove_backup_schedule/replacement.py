@@ -30,6 +30,9 @@ LOG = logging.getLogger(__name__)
 #: once in a second for what is due.
 PATIENCE = 10.0
 
+#: How long Mistral may take to log in and start a run that it counts as done.
+STARTING = datetime.timedelta(minutes=1)
+
 #: How early Mistral starts runs, with what clocks may differ by.
 EARLY = datetime.timedelta(seconds=3)
 
@@ -184,7 +187,7 @@ def _retire(
     """
     deadline = time.monotonic() + PATIENCE
     for each in replaced:
-        while _is_due(mistral_, each, since):
+        while _is_awaited(mistral_, each, since):
             if time.monotonic() > deadline:
                 LOG.warning(
                     _(
@@ -211,17 +214,29 @@ def _retire(
             )
 
 
-def _is_due(
+def _is_awaited(
     mistral_: mistral.Mistral,
     schedule: models.Schedule,
     since: datetime.datetime | None,
 ) -> bool:
+    """Tell whether a run of a replaced trigger is due or about to begin.
+
+    Mistral sets a trigger to its next time first. Then it logs in with the
+    trust, and starts the run of the time before.
+    """
     try:
         row = mistral_.trigger(schedule.trigger_id)
     except exceptions.NotFoundError:
         return False
+    if since is None:
+        return False
     due = models.parse_time(row.get('next_execution_time'))
-    return due is not None and since is not None and due <= since
+    if due is not None and due <= since:
+        return True
+    fired = models.parse_time(row.get('updated_at'))
+    if fired is None or not since - STARTING <= fired <= since:
+        return False
+    return not lookup.has_begun(mistral_, schedule, since=fired - EARLY)
 
 
 def _runs(

@@ -99,10 +99,17 @@ def _by_themselves(
 ) -> list[Decision]:
     """Decide on each backup as if no other built on it."""
     broken = {
-        backup.id: ancestor
+        backup.id: _('builds on the %(status)s backup %(id)s')
+        % {'status': ancestor.status, 'id': ancestor.id}
         for backup in own
         for ancestor in _lineage(backup, known)
         if ancestor.status != models.GOOD
+    } | {
+        backup.id: _('builds on the backup %(id)s, which is gone')
+        % {'id': first.parent_id}
+        for backup in own
+        for first in [[backup, *_lineage(backup, known)][-1]]
+        if first.parent_id is not None
     }
     good = [
         backup.id
@@ -124,11 +131,7 @@ def _by_themselves(
         if backup.status != models.GOOD:
             return False, _('is %(status)s') % {'status': backup.status}
         if backup.id in broken:
-            ancestor = broken[backup.id]
-            return False, _('builds on the %(status)s backup %(id)s') % {
-                'status': ancestor.status,
-                'id': ancestor.id,
-            }
+            return False, broken[backup.id]
         return True, _('there are enough newer ones')
 
     decisions = []

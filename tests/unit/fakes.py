@@ -270,6 +270,7 @@ class Mistral:
         else:
             later = cron.next_times(row['pattern'], max(self.now, due))
             row['next_execution_time'] = f'{next(later):%F %T}'
+            row['updated_at'] = f'{self.now:%F %T}'
         origin = {'type': 'cron_trigger', 'id': row['id']}
         self.rows['executions'].append(
             self._run(

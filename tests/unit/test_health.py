@@ -494,13 +494,20 @@ class TestJudge(base.TestCase):
         judged = judge([*nights(*range(20, 31)), run(last), made])
         self.assertEqual((OK, made), (judged.verdict, judged.last_backup))
 
-    def test_parents_of_which_nothing_is_known_do_no_harm(self) -> None:
+    def test_what_builds_on_a_backup_that_is_gone_is_not_good(self) -> None:
         last = january(31, 3)
-        for parent in (base.uid(7), number(last), number(january(30, 3))):
+        for parent, verdict in (
+            (base.uid(7), WARNING),
+            (number(last), OK),
+            (number(january(30, 3)), OK),
+        ):
             with self.case(parent):
                 made = backup(last, parent_id=parent)
                 judged = judge([*nights(*range(20, 31)), run(last), made])
-                self.assertIs(OK, judged.verdict)
+                self.assertIs(verdict, judged.verdict)
+        # A circle apart, of which Trove knows none.
+        judged = judge([run(last), backup(last, parent_id=base.uid(7))])
+        self.assertIn(f'needs the backup {base.uid(7)}', str(judged.reasons))
 
     def test_a_run_without_a_time_says_nothing(self) -> None:
         undated = dataclasses.replace(run(NOW, 'ERROR'), created_at=None)

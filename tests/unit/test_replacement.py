@@ -433,6 +433,44 @@ class TestRetire(ReplacementTestCase):
                 self.schedules.schedule_show(made)
                 self.assertEqual([2], self.generations())
 
+    def test_a_run_that_mistral_is_about_to_start_is_waited_for(self) -> None:
+        # It has set the trigger to its next time, and not logged in yet.
+        for seconds in (0.5, 3, 9):
+            with self.case(seconds):
+                row = self.begin()
+                self.mistral.now = TICK + SECOND
+                row['next_execution_time'] = f'{TICK + DAY:%F %T}'
+                row['updated_at'] = f'{TICK:%F %T}'
+                started = TICK + (1 + seconds) * SECOND
+                run = going_on(1, row, created_at=f'{started:%F %T}')
+                self._start_at(started, run)
+                self.change(keep=3)
+                self.assertIn(run, self.executions)
+                self.assertLess(self.mistral.now, started + 2 * SECOND)
+                self.assertEqual([1, 2], self.generations())
+
+    def _start_at(self, moment: datetime.datetime, run: fakes.Row) -> None:
+        """Have a run begin at a time."""
+
+        def pass_time(seconds: float) -> None:
+            self.mistral.now += seconds * SECOND
+            if self.mistral.now >= moment and run not in self.executions:
+                self.executions.append(run)
+
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'trove_backup_schedule.replacement.time.sleep', pass_time
+            )
+        )
+
+    def test_one_that_was_started_long_ago_is_not_looked_for(self) -> None:
+        for fired in (TICK - DAY, None):
+            with self.case(fired):
+                row = self.begin()
+                row['updated_at'] = fired and f'{fired:%F %T}'
+                self.change(keep=3)
+                self.assertEqual([2], self.generations())
+
     def test_a_run_that_does_not_begin_keeps_its_trigger(self) -> None:
         def pass_time(seconds: float) -> None:
             self.mistral.now += seconds * SECOND

@@ -299,13 +299,22 @@ class TestDecide(base.TestCase):
             ),
         )
 
-    def test_a_parent_that_is_not_known_is_no_hindrance(self) -> None:
+    def test_what_has_lost_its_parent_does_not_count(self) -> None:
+        words = f'builds on the backup {base.uid(99)}, which is gone'
         self.assertEqual(
             {
+                4: (False, words),
+                3: (False, words),
                 2: (False, 'the newest'),
                 1: (True, 'there are enough newer ones'),
             },
-            self._decide(backup(1, parent=99), backup(2, parent=98), keep=1),
+            self._decide(
+                backup(1),
+                backup(2),
+                backup(3, parent=99),
+                backup(4, parent=3),
+                keep=1,
+            ),
         )
 
     def test_circles_end_and_stay(self) -> None:
@@ -434,8 +443,9 @@ def restorable(backups: list[models.Backup]) -> list[models.Backup]:
     known = {each.id: each for each in backups}
 
     def good(each: models.Backup | None) -> bool:
-        return each is None or (
-            each.status == GOOD and good(known.get(each.parent_id or ''))
+        return each is not None and (
+            each.status == GOOD
+            and (each.parent_id is None or good(known.get(each.parent_id)))
         )
 
     never = START - datetime.timedelta(days=1)
