@@ -928,8 +928,8 @@ class FaultTests(base.FunctionalTestCase):
         text = workbook.definition()
         for old, new in (
             ('3000', '15'),
-            ('attempts < 10', 'attempts < 2'),
-            ('attempts >= 10', 'attempts >= 2'),
+            ('attempts < 30', 'attempts < 2'),
+            ('attempts >= 30', 'attempts >= 2'),
         ):
             assert text.count(old) == 2, old
             text = text.replace(old, new)
